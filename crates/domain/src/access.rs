@@ -1,0 +1,117 @@
+//! Who a request speaks for, and what that allows.
+
+use std::collections::BTreeSet;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::SeatId;
+
+/// How a participant comes to a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AccessMode {
+    /// By the seat's secret join link.
+    #[default]
+    Link,
+    /// By choosing any seat: for a room where everyone is trusted.
+    Open,
+}
+
+impl FromStr for AccessMode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "link" => Ok(Self::Link),
+            "open" => Ok(Self::Open),
+            other => Err(format!("`{other}` is neither `link` nor `open`")),
+        }
+    }
+}
+
+/// The person behind a request: the seats that this browser has joined, and
+/// whether it holds the instructor's session.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Viewer {
+    seats: BTreeSet<SeatId>,
+    is_admin: bool,
+}
+
+/// Proof that the viewer is the instructor. Only [`Viewer::require_admin`] makes one.
+#[derive(Debug, Clone, Copy)]
+pub struct Admin(());
+
+/// What the viewer asked for is not theirs, or is not there; nobody learns which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    #[error("no session: open your join link first")]
+    SignedOut,
+    #[error("there is no such page for this session")]
+    NotYours,
+}
+
+impl Viewer {
+    pub fn new(seats: impl IntoIterator<Item = SeatId>, is_admin: bool) -> Self {
+        Self { seats: seats.into_iter().collect(), is_admin }
+    }
+
+    /// The seat, if the viewer may act for it.
+    pub fn require_seat(&self, seat: SeatId) -> Result<SeatId, Denied> {
+        if self.seats.contains(&seat) {
+            Ok(seat)
+        } else if self.seats.is_empty() && !self.is_admin {
+            Err(Denied::SignedOut)
+        } else {
+            Err(Denied::NotYours)
+        }
+    }
+
+    pub fn require_admin(&self) -> Result<Admin, Denied> {
+        if self.is_admin {
+            Ok(Admin(()))
+        } else if self.seats.is_empty() {
+            Err(Denied::SignedOut)
+        } else {
+            Err(Denied::NotYours)
+        }
+    }
+
+    pub fn is_admin(&self) -> bool {
+        self.is_admin
+    }
+
+    pub fn seats(&self) -> impl Iterator<Item = SeatId> + '_ {
+        self.seats.iter().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seat(number: u16) -> SeatId {
+        SeatId::new(number).unwrap()
+    }
+
+    #[test]
+    fn a_viewer_acts_for_joined_seats_only() {
+        let viewer = Viewer::new([seat(1)], false);
+        assert_eq!(viewer.require_seat(seat(1)), Ok(seat(1)));
+        assert_eq!(viewer.require_seat(seat(2)), Err(Denied::NotYours));
+        assert_eq!(viewer.require_admin().unwrap_err(), Denied::NotYours);
+    }
+
+    #[test]
+    fn nobody_is_told_apart_from_a_stranger() {
+        assert_eq!(Viewer::default().require_seat(seat(1)), Err(Denied::SignedOut));
+        assert_eq!(Viewer::default().require_admin().unwrap_err(), Denied::SignedOut);
+    }
+
+    #[test]
+    fn the_instructor_does_not_hold_the_seats() {
+        let viewer = Viewer::new([], true);
+        assert!(viewer.require_admin().is_ok());
+        assert_eq!(viewer.require_seat(seat(1)), Err(Denied::NotYours));
+    }
+}

@@ -1,0 +1,314 @@
+//! A job's life: queued → leased → running → succeeded, failed or cancelled,
+//! and back to queued when a lease is released or lapses.
+//!
+//! Invariant: whatever a worker does is accepted with the token of the job's
+//! current lease only. A stale token changes nothing, so a task delivered twice
+//! or a worker back from the dead cannot produce a second result.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Failure, FailureKind, JobId, LeaseToken, SeatId, Timestamp, WorkerId};
+
+/// How often infrastructure may fail a job before it is given up.
+pub const MAX_FAILURES: u32 = 3;
+/// How often a job may kill its engine before it is quarantined.
+pub const MAX_ENGINE_DEATHS: u32 = 2;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    pub id: JobId,
+    pub seat: SeatId,
+    /// Order of arrival over all seats; unique.
+    pub sequence: i64,
+    /// Run (front): goes before the seat's own other jobs, never before another's.
+    pub is_front: bool,
+    pub created_at: Timestamp,
+    /// Number of the latest attempt; 0 before the first dispatch.
+    pub attempt: u32,
+    /// Attempts that infrastructure has failed.
+    pub failures: u32,
+    /// Attempts during which the engine died.
+    pub engine_deaths: u32,
+    /// When the participant or the instructor asked to cancel it.
+    pub cancel_requested_at: Option<Timestamp>,
+    pub state: JobState,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobState {
+    /// Waiting for a worker. `returned` jobs were on a worker before and go first.
+    Queued {
+        returned: bool,
+    },
+    /// Handed to delivery, and from the claim on prepared by a worker.
+    Leased {
+        lease: Lease,
+    },
+    /// Executing in ComfyUI.
+    Running {
+        lease: Lease,
+        started_at: Timestamp,
+    },
+    Succeeded {
+        started_at: Timestamp,
+        finished_at: Timestamp,
+    },
+    Failed {
+        started_at: Option<Timestamp>,
+        finished_at: Timestamp,
+        failure: Failure,
+    },
+    Cancelled {
+        started_at: Option<Timestamp>,
+        finished_at: Timestamp,
+    },
+}
+
+/// One handing of a job to a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    pub token: LeaseToken,
+    /// Who claimed it; nobody while the task is still on its way.
+    pub worker: Option<WorkerId>,
+    /// Without renewal the job is taken back from this moment on.
+    pub expires_at: Timestamp,
+}
+
+/// What a state can be called by without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum JobPhase {
+    Queued,
+    Leased,
+    Running,
+    Succeeded,
+    Failed,
+    Cancelled,
+}
+
+/// The job is not in a state that allows this.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TransitionError {
+    /// The token is not that of the current lease. Answered 409.
+    #[error("the lease is no longer current")]
+    StaleLease,
+    #[error("a job that is {from:?} cannot become {to:?}")]
+    NotAllowed { from: JobPhase, to: JobPhase },
+}
+
+/// What asking to cancel came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CancelOutcome {
+    /// It was not on a worker: it is cancelled.
+    Cancelled,
+    /// The worker holding this lease must be told to stop.
+    Requested(LeaseToken),
+    /// It had ended before.
+    AlreadyEnded,
+}
+
+impl Job {
+    pub fn phase(&self) -> JobPhase {
+        match self.state {
+            JobState::Queued { .. } => JobPhase::Queued,
+            JobState::Leased { .. } => JobPhase::Leased,
+            JobState::Running { .. } => JobPhase::Running,
+            JobState::Succeeded { .. } => JobPhase::Succeeded,
+            JobState::Failed { .. } => JobPhase::Failed,
+            JobState::Cancelled { .. } => JobPhase::Cancelled,
+        }
+    }
+
+    pub fn lease(&self) -> Option<&Lease> {
+        match &self.state {
+            JobState::Leased { lease } | JobState::Running { lease, .. } => Some(lease),
+            _ => None,
+        }
+    }
+
+    /// When execution began in the current or final attempt.
+    pub fn started_at(&self) -> Option<Timestamp> {
+        match self.state {
+            JobState::Running { started_at, .. } | JobState::Succeeded { started_at, .. } => Some(started_at),
+            JobState::Failed { started_at, .. } | JobState::Cancelled { started_at, .. } => started_at,
+            JobState::Queued { .. } | JobState::Leased { .. } => None,
+        }
+    }
+
+    pub fn finished_at(&self) -> Option<Timestamp> {
+        match self.state {
+            JobState::Succeeded { finished_at, .. }
+            | JobState::Failed { finished_at, .. }
+            | JobState::Cancelled { finished_at, .. } => Some(finished_at),
+            _ => None,
+        }
+    }
+
+    /// Hands the job to delivery as its next attempt.
+    pub fn dispatch(
+        &mut self,
+        token: LeaseToken,
+        now: Timestamp,
+        delivery_timeout: Duration,
+    ) -> Result<(), TransitionError> {
+        let JobState::Queued { .. } = self.state else {
+            return Err(self.not_allowed(JobPhase::Leased));
+        };
+        self.attempt += 1;
+        self.state =
+            JobState::Leased { lease: Lease { token, worker: None, expires_at: now + delivery_timeout } };
+        Ok(())
+    }
+
+    /// A worker takes the lease up. The same worker may claim again (a redelivered task).
+    pub fn claim(
+        &mut self,
+        token: LeaseToken,
+        worker: WorkerId,
+        now: Timestamp,
+        lease_time: Duration,
+    ) -> Result<(), TransitionError> {
+        let lease = self.current_lease(token)?;
+        if lease.worker.is_some_and(|holder| holder != worker) {
+            return Err(TransitionError::StaleLease);
+        }
+        lease.worker = Some(worker);
+        lease.expires_at = now + lease_time;
+        Ok(())
+    }
+
+    /// The holder is alive and at it.
+    pub fn renew(
+        &mut self,
+        token: LeaseToken,
+        now: Timestamp,
+        lease_time: Duration,
+    ) -> Result<(), TransitionError> {
+        let lease = self.current_lease(token)?;
+        lease.expires_at = now + lease_time;
+        Ok(())
+    }
+
+    /// ComfyUI began to execute it.
+    pub fn start(&mut self, token: LeaseToken, now: Timestamp) -> Result<(), TransitionError> {
+        let lease = *self.current_lease(token)?;
+        if let JobState::Leased { .. } = self.state {
+            self.state = JobState::Running { lease, started_at: now };
+        }
+        Ok(())
+    }
+
+    pub fn succeed(&mut self, token: LeaseToken, now: Timestamp) -> Result<(), TransitionError> {
+        self.current_lease(token)?;
+        self.state = JobState::Succeeded { started_at: self.started_at().unwrap_or(now), finished_at: now };
+        Ok(())
+    }
+
+    /// The attempt failed. Infrastructure's fault is tried again, in front, until it has
+    /// happened too often; the participant's own is final.
+    pub fn fail(
+        &mut self,
+        token: LeaseToken,
+        failure: Failure,
+        now: Timestamp,
+    ) -> Result<(), TransitionError> {
+        self.current_lease(token)?;
+        self.end_attempt(failure, now);
+        Ok(())
+    }
+
+    /// ComfyUI stopped it on request.
+    pub fn interrupted(&mut self, token: LeaseToken, now: Timestamp) -> Result<(), TransitionError> {
+        self.current_lease(token)?;
+        self.end_cancelled(now);
+        Ok(())
+    }
+
+    /// The worker gives the job back unharmed, without it counting as a failure.
+    pub fn release(&mut self, token: LeaseToken, now: Timestamp) -> Result<(), TransitionError> {
+        self.current_lease(token)?;
+        self.requeue(now);
+        Ok(())
+    }
+
+    /// Takes the job back if its lease has lapsed; tells whether it did.
+    /// A task that nobody claimed was not delivered, which is not the job's failure.
+    pub fn expire(&mut self, now: Timestamp) -> bool {
+        let Some(lease) = self.lease().copied().filter(|lease| lease.expires_at <= now) else {
+            return false;
+        };
+        if lease.worker.is_some() {
+            let message = "The GPU machine went away while your job was on it.".to_owned();
+            self.end_attempt(Failure { kind: FailureKind::WorkerLost, message, detail: None }, now);
+        } else {
+            self.requeue(now);
+        }
+        true
+    }
+
+    pub fn cancel(&mut self, now: Timestamp) -> CancelOutcome {
+        match self.state {
+            JobState::Queued { .. } | JobState::Leased { lease: Lease { worker: None, .. } } => {
+                self.end_cancelled(now);
+                CancelOutcome::Cancelled
+            }
+            JobState::Leased { lease } | JobState::Running { lease, .. } => {
+                self.cancel_requested_at.get_or_insert(now);
+                CancelOutcome::Requested(lease.token)
+            }
+            JobState::Succeeded { .. } | JobState::Failed { .. } | JobState::Cancelled { .. } => {
+                CancelOutcome::AlreadyEnded
+            }
+        }
+    }
+
+    fn end_attempt(&mut self, failure: Failure, now: Timestamp) {
+        let started_at = self.started_at();
+        if self.cancel_requested_at.is_some() {
+            return self.end_cancelled(now);
+        }
+        if failure.kind.is_infrastructure() {
+            self.failures += 1;
+            self.engine_deaths += u32::from(failure.kind.kills_engine());
+            if self.failures < MAX_FAILURES && self.engine_deaths < MAX_ENGINE_DEATHS {
+                return self.requeue(now);
+            }
+        }
+        self.state = JobState::Failed { started_at, finished_at: now, failure };
+    }
+
+    fn end_cancelled(&mut self, now: Timestamp) {
+        self.state = JobState::Cancelled { started_at: self.started_at(), finished_at: now };
+    }
+
+    fn requeue(&mut self, now: Timestamp) {
+        if self.cancel_requested_at.is_some() {
+            self.end_cancelled(now);
+        } else {
+            self.state = JobState::Queued { returned: true };
+        }
+    }
+
+    fn current_lease(&mut self, token: LeaseToken) -> Result<&mut Lease, TransitionError> {
+        match &mut self.state {
+            JobState::Leased { lease } | JobState::Running { lease, .. } if lease.token == token => Ok(lease),
+            _ => Err(TransitionError::StaleLease),
+        }
+    }
+
+    fn not_allowed(&self, to: JobPhase) -> TransitionError {
+        TransitionError::NotAllowed { from: self.phase(), to }
+    }
+}
+
+impl JobPhase {
+    pub fn is_active(self) -> bool {
+        matches!(self, Self::Queued | Self::Leased | Self::Running)
+    }
+}
+
+#[cfg(test)]
+#[path = "job_tests.rs"]
+mod tests;

@@ -1,0 +1,16 @@
+//! The workshop's own words as types: seats, jobs, leases, access.
+//!
+//! Pure: no I/O, no clock, no randomness, so every rule here is testable as a
+//! function of its arguments, and the browser can share the same types.
+
+pub mod access;
+pub mod failure;
+pub mod id;
+pub mod job;
+pub mod time;
+
+pub use access::{AccessMode, Admin, Viewer};
+pub use failure::{Failure, FailureKind};
+pub use id::{JobId, LeaseToken, SeatId, WorkerId};
+pub use job::{Job, JobState, Lease};
+pub use time::{Clock, Timestamp};
