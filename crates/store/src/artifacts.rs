@@ -1,0 +1,138 @@
+//! Files that jobs made.
+
+use domain::{JobId, SeatId, Timestamp};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::{Store, StoreError};
+
+/// Which of a job's outputs a file is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewArtifact {
+    pub job: JobId,
+    pub seat: SeatId,
+    pub attempt: u32,
+    pub node: String,
+    pub output_key: String,
+    pub position: u32,
+    pub filename: String,
+    pub subfolder: String,
+    pub kind: String,
+    pub media_type: String,
+    pub bytes: u64,
+    pub sha256: String,
+    pub created_at: Timestamp,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Artifact {
+    /// Newest has the highest.
+    pub id: i64,
+    pub job: JobId,
+    pub filename: String,
+    pub subfolder: String,
+    /// `output` or `temp`.
+    pub kind: String,
+    pub media_type: String,
+    pub bytes: u64,
+    pub created_at: Timestamp,
+}
+
+impl Store {
+    /// Keeps the file's row; an earlier attempt's row for the same output is overwritten.
+    pub async fn save_artifact(&self, new: &NewArtifact) -> Result<(), StoreError> {
+        sqlx::query(
+            "INSERT INTO artifacts (job_id, seat, attempt, node, output_key, position, filename, subfolder, kind,
+                 media_type, bytes, sha256, created_at)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (job_id, node, output_key, position) DO UPDATE SET attempt = excluded.attempt,
+                 filename = excluded.filename, subfolder = excluded.subfolder, kind = excluded.kind,
+                 media_type = excluded.media_type, bytes = excluded.bytes, sha256 = excluded.sha256",
+        )
+        .bind(new.job.to_string())
+        .bind(new.seat.number())
+        .bind(new.attempt)
+        .bind(&new.node)
+        .bind(&new.output_key)
+        .bind(new.position)
+        .bind(&new.filename)
+        .bind(&new.subfolder)
+        .bind(&new.kind)
+        .bind(&new.media_type)
+        .bind(i64::try_from(new.bytes).unwrap_or(i64::MAX))
+        .bind(&new.sha256)
+        .bind(new.created_at.unix_ms())
+        .execute(&self.writer)
+        .await
+        .map_err(StoreError::query("keep an artifact"))?;
+        Ok(())
+    }
+
+    /// The file that an earlier attempt placed for this output, whose name is used again.
+    pub async fn artifact_at(
+        &self,
+        job: JobId,
+        node: &str,
+        output_key: &str,
+        position: u32,
+    ) -> Result<Option<Artifact>, StoreError> {
+        let row = sqlx::query(
+            "SELECT * FROM artifacts WHERE job_id = ? AND node = ? AND output_key = ? AND position = ?",
+        )
+        .bind(job.to_string())
+        .bind(node)
+        .bind(output_key)
+        .bind(position)
+        .fetch_optional(&self.reader)
+        .await
+        .map_err(StoreError::query("look an artifact up"))?;
+        row.as_ref().map(artifact).transpose()
+    }
+
+    /// The seat's saved results, newest first, from below `before` on.
+    pub async fn gallery(
+        &self,
+        seat: SeatId,
+        before: Option<i64>,
+        limit: u32,
+    ) -> Result<Vec<Artifact>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM artifacts WHERE seat = ? AND kind = 'output' AND id < ? ORDER BY id DESC LIMIT ?",
+        )
+        .bind(seat.number())
+        .bind(before.unwrap_or(i64::MAX))
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(StoreError::query("list the gallery"))?;
+        rows.iter().map(artifact).collect()
+    }
+
+    /// The first file of each of the given jobs.
+    pub async fn first_artifacts(&self, jobs: &[JobId]) -> Result<Vec<Artifact>, StoreError> {
+        let ids = serde_json::to_string(jobs).map_err(StoreError::corrupt("job ids"))?;
+        let rows = sqlx::query(
+            "SELECT * FROM artifacts WHERE id IN (SELECT min(id) FROM artifacts
+                 WHERE job_id IN (SELECT value FROM json_each(?)) GROUP BY job_id)",
+        )
+        .bind(ids)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(StoreError::query("list previews"))?;
+        rows.iter().map(artifact).collect()
+    }
+}
+
+pub(crate) fn artifact(row: &SqliteRow) -> Result<Artifact, StoreError> {
+    let job: String = row.get("job_id");
+    Ok(Artifact {
+        id: row.get("id"),
+        job: job.parse().map_err(StoreError::corrupt("job id"))?,
+        filename: row.get("filename"),
+        subfolder: row.get("subfolder"),
+        kind: row.get("kind"),
+        media_type: row.get("media_type"),
+        bytes: u64::try_from(row.get::<i64, _>("bytes")).unwrap_or(0),
+        created_at: Timestamp::from_unix_ms(row.get("created_at")),
+    })
+}

@@ -1,0 +1,168 @@
+//! Reading jobs. Whatever reads a participant's data names the seat.
+
+use std::collections::HashMap;
+
+use domain::{JobId, SeatId};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::row::stored_job;
+use super::{JobGraph, JobResult, StoredJob};
+use crate::{Store, StoreError};
+
+/// Ended jobs as a seat's history shows them: a job cancelled before it ran never ran,
+/// and what the participant removed stays removed.
+const IN_HISTORY: &str =
+    "finished_at IS NOT NULL AND removed_at IS NULL AND NOT (phase = 'cancelled' AND started_at IS NULL)";
+
+impl Store {
+    /// Any seat's job: for the worker's and the instructor's use cases only.
+    pub async fn job(&self, id: JobId) -> Result<StoredJob, StoreError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE id = ?")
+            .bind(id.to_string())
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(StoreError::query("read a job"))?;
+        stored_job(&row.ok_or(StoreError::NoSuchJob(id))?)
+    }
+
+    /// The job, if it is this seat's and not removed.
+    pub async fn seat_job(&self, seat: SeatId, id: JobId) -> Result<StoredJob, StoreError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE id = ? AND seat = ? AND removed_at IS NULL")
+            .bind(id.to_string())
+            .bind(seat.number())
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(StoreError::query("read a job"))?;
+        stored_job(&row.ok_or(StoreError::NoSuchJob(id))?)
+    }
+
+    /// All seats' jobs that wait or run, in order of arrival.
+    pub async fn active_jobs(&self) -> Result<Vec<StoredJob>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM jobs WHERE phase IN ('queued', 'leased', 'running') ORDER BY sequence",
+        )
+        .fetch_all(&self.reader)
+        .await
+        .map_err(StoreError::query("list the queue"))?;
+        rows.iter().map(stored_job).collect()
+    }
+
+    /// How many of the seat's jobs wait or run: what ComfyUI calls `queue_remaining`.
+    pub async fn active_count(&self, seat: SeatId) -> Result<u32, StoreError> {
+        sqlx::query_scalar(
+            "SELECT count(*) FROM jobs WHERE phase IN ('queued', 'leased', 'running') AND seat = ?",
+        )
+        .bind(seat.number())
+        .fetch_one(&self.reader)
+        .await
+        .map_err(StoreError::query("count a seat's jobs"))
+    }
+
+    /// The seat's ended jobs, latest first.
+    pub async fn seat_history(&self, seat: SeatId, limit: u32) -> Result<Vec<StoredJob>, StoreError> {
+        let query =
+            format!("SELECT * FROM jobs WHERE seat = ? AND {IN_HISTORY} ORDER BY sequence DESC LIMIT ?");
+        let rows = sqlx::query(&query)
+            .bind(seat.number())
+            .bind(limit)
+            .fetch_all(&self.reader)
+            .await
+            .map_err(StoreError::query("read the history"))?;
+        rows.iter().map(stored_job).collect()
+    }
+
+    /// All of the seat's ended jobs that it has not removed, latest first: the history, and
+    /// what was cancelled before it ran.
+    pub async fn seat_ended(&self, seat: SeatId, limit: u32) -> Result<Vec<StoredJob>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM jobs WHERE seat = ? AND finished_at IS NOT NULL AND removed_at IS NULL
+             ORDER BY sequence DESC LIMIT ?",
+        )
+        .bind(seat.number())
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(StoreError::query("list a seat's ended jobs"))?;
+        rows.iter().map(stored_job).collect()
+    }
+
+    /// The latest ended jobs of all seats, latest first.
+    pub async fn ended_jobs(&self, limit: u32) -> Result<Vec<StoredJob>, StoreError> {
+        let rows =
+            sqlx::query("SELECT * FROM jobs WHERE finished_at IS NOT NULL ORDER BY finished_at DESC LIMIT ?")
+                .bind(limit)
+                .fetch_all(&self.reader)
+                .await
+                .map_err(StoreError::query("list ended jobs"))?;
+        rows.iter().map(stored_job).collect()
+    }
+
+    /// Per seat: jobs that succeeded, jobs that failed.
+    pub async fn ended_counts(&self) -> Result<Vec<(SeatId, u32, u32)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seat, sum(phase = 'succeeded') AS succeeded, sum(phase = 'failed') AS failed
+             FROM jobs WHERE finished_at IS NOT NULL GROUP BY seat",
+        )
+        .fetch_all(&self.reader)
+        .await
+        .map_err(StoreError::query("count ended jobs"))?;
+        let counts = |row: &SqliteRow| {
+            let seat = SeatId::new(row.get("seat")).map_err(StoreError::corrupt("seat"))?;
+            Ok((seat, row.get("succeeded"), row.get("failed")))
+        };
+        rows.iter().map(counts).collect()
+    }
+
+    pub async fn graph(&self, id: JobId) -> Result<JobGraph, StoreError> {
+        self.graphs(&[id]).await?.remove(&id).ok_or(StoreError::NoSuchJob(id))
+    }
+
+    pub async fn graphs(&self, ids: &[JobId]) -> Result<HashMap<JobId, JobGraph>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM job_graphs WHERE job_id IN (SELECT value FROM json_each(?))")
+            .bind(json_list(ids)?)
+            .fetch_all(&self.reader)
+            .await
+            .map_err(StoreError::query("read graphs"))?;
+        let graph = |row: &SqliteRow| {
+            let graph = JobGraph {
+                prompt: json(row.get("prompt"), "prompt")?,
+                extra_data: json(row.get("extra_data"), "extra_data")?,
+                outputs_to_execute: json(row.get("outputs_to_execute"), "outputs_to_execute")?,
+            };
+            Ok((job_id(row)?, graph))
+        };
+        rows.iter().map(graph).collect()
+    }
+
+    /// The results of those of the jobs that have one.
+    pub async fn results(&self, ids: &[JobId]) -> Result<HashMap<JobId, JobResult>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM job_results WHERE job_id IN (SELECT value FROM json_each(?))")
+            .bind(json_list(ids)?)
+            .fetch_all(&self.reader)
+            .await
+            .map_err(StoreError::query("read results"))?;
+        let result = |row: &SqliteRow| {
+            let result = JobResult {
+                outputs: json(row.get("outputs"), "outputs")?,
+                meta: json(row.get("meta"), "meta")?,
+                messages: json(row.get("messages"), "messages")?,
+            };
+            Ok((job_id(row)?, result))
+        };
+        rows.iter().map(result).collect()
+    }
+}
+
+fn job_id(row: &SqliteRow) -> Result<JobId, StoreError> {
+    let id: &str = row.get("job_id");
+    id.parse().map_err(StoreError::corrupt("job id"))
+}
+
+fn json_list(ids: &[JobId]) -> Result<String, StoreError> {
+    serde_json::to_string(ids).map_err(StoreError::corrupt("job ids"))
+}
+
+fn json<T: serde::de::DeserializeOwned>(text: &str, field: &'static str) -> Result<T, StoreError> {
+    serde_json::from_str(text).map_err(StoreError::corrupt(field))
+}

@@ -1,0 +1,22 @@
+//! The record: SQLite, one writer, many readers. Rows become domain types here.
+//!
+//! Invariant: every change to a job reads the job, applies a transition of
+//! `domain::job` and writes it back within one transaction of the only writer,
+//! so two reports on one job can never both win.
+
+pub mod artifacts;
+mod catalog;
+mod database;
+pub mod error;
+pub mod events;
+pub mod jobs;
+mod seats;
+mod workers;
+
+pub use artifacts::{Artifact, NewArtifact};
+pub use database::Store;
+pub use error::StoreError;
+pub use events::{Event, EventKind};
+pub use jobs::{JobGraph, JobResult, NewJob, StoredJob};
+pub use seats::Seat;
+pub use workers::StoredWorker;
