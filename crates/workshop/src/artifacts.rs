@@ -1,0 +1,92 @@
+//! Output files coming from a worker into a seat's folder.
+
+use domain::{JobId, LeaseToken};
+use queue::report::{ArtifactQuery, PlacedFile};
+use store::NewArtifact;
+use tokio::io::AsyncRead;
+
+use crate::files::{ArtifactName, FilesError};
+use crate::{Workshop, WorkshopError};
+
+impl Workshop {
+    /// Streams one output file into the seat's folder and names it as ComfyUI would have.
+    ///
+    /// Called again for the same output (a retry, a second attempt), it overwrites the same file.
+    pub async fn place_artifact(
+        &self,
+        id: JobId,
+        query: &ArtifactQuery,
+        body: impl AsyncRead + Send + Unpin,
+    ) -> Result<PlacedFile, WorkshopError> {
+        let (seat, attempt) = self.current_attempt(id, query.token).await?;
+        let folder = format!("cm/{id}/{attempt}");
+        let files = self.files().seat(seat).await?;
+        let earlier = self.store().artifact_at(id, &query.node, &query.key, query.index).await?;
+        let name = ArtifactName {
+            kind: query.kind.parse().map_err(|_| bad_kind(&query.kind))?,
+            subfolder: own_subfolder(&query.subfolder, &folder, &query.kind)?,
+            filename: query.filename.clone(),
+            existing: earlier.map(|artifact| (artifact.subfolder, artifact.filename)),
+        };
+        let placed = files.place_artifact(name, body).await?;
+        // The upload may have outlived the lease: a stale worker's file must not become a result.
+        self.current_attempt(id, query.token).await?;
+        let artifact = NewArtifact {
+            job: id,
+            seat,
+            attempt,
+            node: query.node.clone(),
+            output_key: query.key.clone(),
+            position: query.index,
+            filename: placed.filename.clone(),
+            subfolder: placed.subfolder.clone(),
+            kind: query.kind.clone(),
+            media_type: placed.media_type,
+            bytes: placed.bytes,
+            sha256: placed.sha256,
+            created_at: self.now(),
+        };
+        self.store().save_artifact(&artifact).await?;
+        self.inner.hub.gallery_changed(seat);
+        Ok(PlacedFile { filename: placed.filename, subfolder: placed.subfolder, kind: query.kind.clone() })
+    }
+
+    async fn current_attempt(
+        &self,
+        id: JobId,
+        token: LeaseToken,
+    ) -> Result<(domain::SeatId, u32), WorkshopError> {
+        let stored = self.store().job(id).await?;
+        let is_current =
+            stored.job.lease().is_some_and(|lease| lease.token == token && lease.worker.is_some());
+        if is_current { Ok((stored.job.seat, stored.job.attempt)) } else { Err(WorkshopError::StaleLease) }
+    }
+}
+
+/// The participant's own part of an engine-side folder: `cm/<job>/<attempt>/portraits` is `portraits`.
+/// Temporary files have no prefix on the engine, so theirs stays as it is.
+fn own_subfolder(subfolder: &str, folder: &str, kind: &str) -> Result<String, WorkshopError> {
+    let below = subfolder.strip_prefix(folder).map(|rest| rest.trim_start_matches('/'));
+    match below {
+        Some(own) => Ok(own.to_owned()),
+        None if kind == "temp" => Ok(subfolder.to_owned()),
+        None => Err(WorkshopError::Files(FilesError::OutsideJob)),
+    }
+}
+
+fn bad_kind(kind: &str) -> WorkshopError {
+    WorkshopError::BadRequest(format!("`{kind}` is neither `output` nor `temp`"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_files_below_the_jobs_folder_are_taken() {
+        assert_eq!(own_subfolder("cm/j/1/a/b", "cm/j/1", "output").unwrap(), "a/b");
+        assert_eq!(own_subfolder("cm/j/1", "cm/j/1", "output").unwrap(), "");
+        assert!(own_subfolder("cm/other/1", "cm/j/1", "output").is_err());
+        assert!(own_subfolder("", "cm/j/1", "output").is_err());
+    }
+}

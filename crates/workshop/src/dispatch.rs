@@ -1,0 +1,139 @@
+//! The dispatcher: takes lapsed leases back, and hands out jobs just in time.
+//!
+//! It works from the stored state alone, so a pass may be repeated, skipped or cut
+//! short at any point: a lease without a push lapses, a push without a lease is refused.
+
+use std::time::Duration;
+
+use domain::{Job, JobId, JobState, LeaseToken};
+use queue::TaskMessage;
+use scheduler::{Plan, Snapshot, WaitingJob, plan};
+use store::{Event, EventKind, StoredJob};
+use tokio_util::sync::CancellationToken;
+
+use crate::health::error_chain;
+use crate::{Workshop, WorkshopError};
+
+/// Every change wakes the dispatcher; this is how long what nobody announces (a lapsed
+/// lease, a Redis that is back) may go unnoticed.
+const PERIOD: Duration = Duration::from_secs(1);
+
+impl Workshop {
+    /// Dispatches until `shutdown`.
+    pub async fn run_dispatcher(&self, shutdown: CancellationToken) {
+        loop {
+            if let Err(error) = self.dispatch_once().await {
+                tracing::error!(error = %error_chain(&error), "a dispatch pass failed; trying again");
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.inner.dispatcher.notified() => {}
+                () = tokio::time::sleep(PERIOD) => {}
+            }
+        }
+    }
+
+    /// One pass.
+    pub async fn dispatch_once(&self) -> Result<(), WorkshopError> {
+        self.take_back_lapsed().await?;
+        let active = self.store().active_jobs().await?;
+        self.repeat_cancels(&active);
+        let planned = self.plan(&active);
+        for job in planned.dispatches {
+            if !self.dispatch(job).await? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The plan for these active jobs, which is also what pages show as positions.
+    pub(crate) fn plan(&self, active: &[StoredJob]) -> Plan {
+        let mut snapshot = Snapshot::default();
+        let mut held = 0;
+        for StoredJob { job, .. } in active {
+            match &job.state {
+                JobState::Queued { returned } => snapshot.queued.push(waiting_job(job, *returned)),
+                JobState::Leased { .. } => snapshot.staged.push(job.id),
+                JobState::Running { .. } => snapshot.running += 1,
+                _ => {}
+            }
+            // What a lost worker holds until its lease lapses takes no room on the others.
+            let on_its_way_or_here = |worker| self.inner.workers.is_connected(worker);
+            held += u32::from(job.lease().is_some_and(|lease| lease.worker.is_none_or(on_its_way_or_here)));
+        }
+        snapshot.room = self.inner.workers.capacity().saturating_sub(held);
+        plan(&snapshot)
+    }
+
+    /// Leases that were alive when the server stopped get a whole lease to be heard again.
+    pub(crate) async fn renew_leases_after_restart(&self) -> Result<(), WorkshopError> {
+        let (now, lease_time) = (self.now(), self.settings().lease);
+        for stored in self.store().active_jobs().await? {
+            let Some(lease) = stored.job.lease().copied().filter(|lease| lease.worker.is_some()) else {
+                continue;
+            };
+            self.store()
+                .update_job(stored.job.id, None, |job| job.renew(lease.token, now, lease_time))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn take_back_lapsed(&self) -> Result<(), WorkshopError> {
+        let now = self.now();
+        let active = self.store().active_jobs().await?;
+        let lapsed = |stored: &&StoredJob| stored.job.lease().is_some_and(|lease| lease.expires_at <= now);
+        for stored in active.iter().filter(lapsed) {
+            let event = Event::new(EventKind::LeaseLapsed, now);
+            let update =
+                self.store().update_job(stored.job.id, Some(&event), |job| Ok(job.expire(now))).await?;
+            if update.outcome {
+                let job = &update.stored.job;
+                tracing::warn!(job.id = %job.id, job.attempt = job.attempt, claimed = stored.job.lease().is_some_and(|lease| lease.worker.is_some()), phase = ?job.phase(), "lease lapsed");
+                self.attempt_ended(&update.before, &update.stored).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// A worker may have missed the word, or ComfyUI the interrupt: it is said until the job ends.
+    fn repeat_cancels(&self, active: &[StoredJob]) {
+        for StoredJob { job, .. } in active.iter().filter(|stored| stored.job.cancel_requested_at.is_some()) {
+            if let Some(lease) = job.lease()
+                && let Some(worker) = lease.worker
+            {
+                self.inner.workers.cancel(worker, job.id, lease.token);
+            }
+        }
+    }
+
+    /// Writes the lease, then pushes the task that names it. Tells whether it was pushed.
+    async fn dispatch(&self, id: JobId) -> Result<bool, WorkshopError> {
+        let now = self.now();
+        let token = LeaseToken::from_uuid(self.inner.parts.mint.uuid());
+        let delivery_timeout = self.settings().delivery_timeout;
+        let event = Event::new(EventKind::Dispatched, now);
+        let update =
+            self.store().update_job(id, Some(&event), |job| job.dispatch(token, now, delivery_timeout)).await;
+        let attempt = match update.map_err(WorkshopError::from) {
+            Ok(update) => update.stored.job.attempt,
+            // Cancelled since the plan was made.
+            Err(WorkshopError::Store(store::StoreError::Transition(_))) => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        let pushed = self.inner.parts.queue.push(&TaskMessage::new(id, attempt, token)).await;
+        self.note_queue(pushed.is_err());
+        if let Err(error) = pushed {
+            tracing::warn!(job.id = %id, error = %error_chain(&error), "could not hand the job to Redis; it keeps its place");
+            self.store().update_job(id, None, |job| job.release(token, now)).await?;
+            return Ok(false);
+        }
+        self.inner.hub.changed();
+        Ok(true)
+    }
+}
+
+fn waiting_job(job: &Job, is_returned: bool) -> WaitingJob {
+    WaitingJob { id: job.id, seat: job.seat, sequence: job.sequence, is_front: job.is_front, is_returned }
+}

@@ -1,0 +1,39 @@
+//! The seats' files: inputs, outputs, previews, workflows and settings.
+//!
+//! Every file of a seat is opened through a directory handle of that seat's own
+//! folder, so no path, however it is spelled and whatever links lie on the way,
+//! leads out of it. Names are checked once more before they reach the handle.
+//! Whatever appears under its final name is complete: bytes arrive in `incoming`
+//! and are renamed. All work on files happens on the blocking threads.
+
+mod artifacts;
+mod error;
+mod incoming;
+mod location;
+mod media_type;
+mod numbering;
+mod path;
+mod read;
+mod seat;
+mod settings;
+mod uploads;
+mod userdata;
+
+pub use artifacts::{ArtifactKind, ArtifactName, PlacedArtifact};
+pub use error::FilesError;
+pub use incoming::{IncomingFile, ReceivedFile};
+pub use location::{FileLocation, FolderKind, StoredFile, UnknownFolder};
+pub use media_type::media_type;
+pub use path::{FileName, InvalidPath, SeatPath};
+pub use read::{ContentHash, OpenFile};
+pub use seat::{SeatFiles, SeatFolders};
+pub use settings::MAX_SETTINGS_BYTES;
+pub use uploads::{SameName, Upload};
+pub use userdata::{Depth, Existing, UserEntry, UserFile};
+
+#[cfg(test)]
+mod isolation_tests;
+#[cfg(test)]
+mod test_seat;
+#[cfg(test)]
+mod userdata_tests;

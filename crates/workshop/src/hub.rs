@@ -1,0 +1,140 @@
+//! Live news for open pages: frames for a seat's editors, and a nudge for portals.
+//!
+//! Nothing here is a record. A page that misses news reads the stored state again,
+//! so a slow one may skip frames but never sees a wrong end state.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use bytes::Bytes;
+use domain::SeatId;
+use tokio::sync::{broadcast, watch};
+
+/// Frames that a slow editor may fall behind before it skips to the latest.
+const FRAME_BACKLOG: usize = 512;
+
+/// One message for the editors of a seat.
+#[derive(Debug, Clone)]
+pub struct SeatFrame {
+    /// The tab it is for; `None` is for all of the seat's.
+    pub client_id: Option<String>,
+    pub payload: FramePayload,
+}
+
+#[derive(Debug, Clone)]
+pub enum FramePayload {
+    /// A ComfyUI text message, ready to send.
+    Text(String),
+    /// A ComfyUI binary frame as the engine sent it (previews with metadata).
+    Binary(Bytes),
+}
+
+pub(crate) struct Hub {
+    seats: Vec<SeatChannel>,
+    /// Counts changes that any page may show: positions, engines.
+    revision: watch::Sender<u64>,
+}
+
+struct SeatChannel {
+    frames: broadcast::Sender<SeatFrame>,
+    /// The sids of the open editors, one entry per socket.
+    editors: Mutex<Vec<String>>,
+    portals: AtomicU64,
+    gallery_revision: AtomicU64,
+}
+
+/// Keeps an open page counted until it is dropped.
+pub struct OpenPage {
+    hub: std::sync::Arc<Hub>,
+    seat: SeatId,
+    sid: Option<String>,
+}
+
+impl Hub {
+    pub(crate) fn new() -> Self {
+        let channel = || SeatChannel {
+            frames: broadcast::channel(FRAME_BACKLOG).0,
+            editors: Mutex::default(),
+            portals: AtomicU64::new(0),
+            gallery_revision: AtomicU64::new(0),
+        };
+        Self { seats: (0..=SeatId::MAX).map(|_| channel()).collect(), revision: watch::Sender::new(0) }
+    }
+
+    fn seat(&self, seat: SeatId) -> &SeatChannel {
+        &self.seats[usize::from(seat.number())]
+    }
+
+    /// Sends to the tab that queued the job; where that tab is closed (the participant
+    /// went on elsewhere), to all of the seat's.
+    pub(crate) fn send(&self, seat: SeatId, client_id: Option<&str>, payload: FramePayload) {
+        let channel = self.seat(seat);
+        let is_open = |sid: &&str| lock(&channel.editors).iter().any(|open| open == sid);
+        let client_id = client_id.filter(is_open).map(str::to_owned);
+        // Nobody listening is fine: pages read the state when they open.
+        let _ = channel.frames.send(SeatFrame { client_id, payload });
+    }
+
+    pub(crate) fn subscribe(&self, seat: SeatId) -> broadcast::Receiver<SeatFrame> {
+        self.seat(seat).frames.subscribe()
+    }
+
+    /// Tells every portal page to look again.
+    pub(crate) fn changed(&self) {
+        self.revision.send_modify(|revision| *revision += 1);
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
+    }
+
+    pub(crate) fn gallery_changed(&self, seat: SeatId) {
+        self.seat(seat).gallery_revision.fetch_add(1, Ordering::Relaxed);
+        self.changed();
+    }
+
+    pub(crate) fn gallery_revision(&self, seat: SeatId) -> u64 {
+        self.seat(seat).gallery_revision.load(Ordering::Relaxed)
+    }
+
+    /// Open pages of the seat, portal and editor.
+    pub(crate) fn open_pages(&self, seat: SeatId) -> u32 {
+        let channel = self.seat(seat);
+        let editors = lock(&channel.editors).len() as u64;
+        u32::try_from(editors.max(channel.portals.load(Ordering::Relaxed))).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn open(self: &std::sync::Arc<Self>, seat: SeatId, sid: Option<String>) -> OpenPage {
+        match &sid {
+            Some(sid) => lock(&self.seat(seat).editors).push(sid.clone()),
+            None => {
+                self.seat(seat).portals.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        self.changed();
+        OpenPage { hub: std::sync::Arc::clone(self), seat, sid }
+    }
+}
+
+impl Drop for OpenPage {
+    fn drop(&mut self) {
+        let channel = self.hub.seat(self.seat);
+        match &self.sid {
+            Some(sid) => {
+                let mut editors = lock(&channel.editors);
+                if let Some(index) = editors.iter().position(|open| open == sid) {
+                    editors.swap_remove(index);
+                }
+            }
+            None => {
+                channel.portals.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        self.hub.changed();
+    }
+}
+
+/// Locks; a poisoned list of names is still a list of names.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

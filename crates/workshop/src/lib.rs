@@ -1,0 +1,131 @@
+//! The workshop's use cases: submit, cancel, look, dispatch, report.
+//!
+//! HTTP handlers, server functions and background loops call these and nothing
+//! below. Invariant: each use case that touches a participant's data takes the
+//! seat that the caller has proven to hold, or an `Admin`.
+
+mod accounts;
+mod artifacts;
+mod cancel;
+mod catalog;
+mod dispatch;
+pub mod editor;
+mod error;
+pub mod files;
+mod health;
+pub mod hub;
+pub mod overview;
+mod queries;
+mod reports;
+mod runs;
+mod submit;
+mod workers;
+
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use domain::{AccessMode, Clock, Timestamp};
+use queue::JobQueue;
+use store::Store;
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+pub use accounts::SeatLink;
+pub use catalog::CatalogView;
+pub use editor::JobsQuery;
+pub use error::WorkshopError;
+pub use health::Health;
+pub use reports::WorkerConnection;
+pub use submit::Submitted;
+pub use workers::WorkerHello;
+
+use crate::files::SeatFolders;
+use crate::hub::Hub;
+use crate::runs::Runs;
+use crate::workers::Workers;
+
+/// Randomness, handed in so that tests can repeat a run.
+pub trait Mint: Send + Sync {
+    /// A random UUID for a job or a lease.
+    fn uuid(&self) -> Uuid;
+    /// An unguessable word for a link.
+    fn secret(&self) -> String;
+}
+
+/// What the operator chose.
+#[derive(Debug, Clone)]
+pub struct WorkshopSettings {
+    /// How many seats there are, 1 to 500.
+    pub seats: u16,
+    pub access_mode: AccessMode,
+    /// A claimed job is taken back after this long without a heartbeat.
+    pub lease: Duration,
+    /// A dispatched job that nobody claims is dispatched again after this long.
+    pub delivery_timeout: Duration,
+}
+
+/// What the workshop is made of.
+pub struct Parts {
+    pub store: Store,
+    pub files: SeatFolders,
+    pub queue: Arc<dyn JobQueue>,
+    pub clock: Arc<dyn Clock>,
+    pub mint: Arc<dyn Mint>,
+    pub settings: WorkshopSettings,
+}
+
+/// The application. Cheap to clone.
+#[derive(Clone)]
+pub struct Workshop {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    parts: Parts,
+    hub: Arc<Hub>,
+    runs: Runs,
+    workers: Workers,
+    catalog: RwLock<Option<Arc<CatalogView>>>,
+    links: RwLock<accounts::Links>,
+    dispatcher: Notify,
+    health: health::Observed,
+}
+
+impl Workshop {
+    /// Starts from the record: makes missing seats, reads the stored catalog, and gives
+    /// workers that were at it when the server stopped time to be heard again.
+    pub async fn open(parts: Parts) -> Result<Self, WorkshopError> {
+        let workshop = Self {
+            inner: Arc::new(Inner {
+                parts,
+                hub: Arc::new(Hub::new()),
+                runs: Runs::default(),
+                workers: Workers::default(),
+                catalog: RwLock::default(),
+                links: RwLock::default(),
+                dispatcher: Notify::new(),
+                health: health::Observed::default(),
+            }),
+        };
+        workshop.load_accounts().await?;
+        workshop.load_catalog().await?;
+        workshop.renew_leases_after_restart().await?;
+        Ok(workshop)
+    }
+
+    pub fn files(&self) -> &SeatFolders {
+        &self.inner.parts.files
+    }
+
+    pub fn settings(&self) -> &WorkshopSettings {
+        &self.inner.parts.settings
+    }
+
+    fn store(&self) -> &Store {
+        &self.inner.parts.store
+    }
+
+    fn now(&self) -> Timestamp {
+        self.inner.parts.clock.now()
+    }
+}

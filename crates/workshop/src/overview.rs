@@ -1,0 +1,127 @@
+//! What the portal shows, as plain data: a seat's own view and the instructor's.
+
+use domain::job::JobPhase;
+use domain::{Failure, JobId, SeatId, Timestamp};
+
+/// Everything that a seat's page shows besides its gallery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeatOverview {
+    pub seat: SeatId,
+    pub engine: EngineStatus,
+    /// Jobs of all seats that wait or run.
+    pub queue_length: u32,
+    /// The seat's active jobs in the order in which they will run, then its latest ended ones.
+    pub jobs: Vec<JobOverview>,
+    /// Grows whenever the gallery changes.
+    pub gallery_revision: u64,
+}
+
+/// Whether jobs can run now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum EngineStatus {
+    /// At least one engine takes jobs.
+    Ready,
+    /// A worker is connected and its ComfyUI is coming up.
+    Starting,
+    /// No worker is connected. Jobs wait; the editor works from the stored catalog.
+    Away,
+    /// No worker has ever connected, so there is no catalog and the editor cannot open.
+    NeverSeen,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobOverview {
+    pub id: JobId,
+    pub seat: SeatId,
+    pub phase: JobPhase,
+    /// The workflow's name where the editor sent one, else what its output node is called.
+    pub title: String,
+    pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+    /// Place in line counted from 1 over all seats; only while it waits.
+    pub position: Option<u32>,
+    /// Only while it runs.
+    pub progress: Option<JobProgress>,
+    pub failure: Option<Failure>,
+    /// The participant or the instructor asked to stop it and the engine has not yet.
+    pub is_stopping: bool,
+    pub attempt: u32,
+    /// Its first picture, if there is one.
+    pub preview: Option<ArtifactRef>,
+}
+
+/// What ComfyUI says of a running job; never estimated.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobProgress {
+    /// The running node, as the participant's graph calls it.
+    pub node_id: String,
+    pub node_title: String,
+    /// Steps done and in all within that node.
+    pub value: f64,
+    pub max: f64,
+    /// Nodes finished and in all.
+    pub nodes_done: u32,
+    pub nodes_total: u32,
+}
+
+/// A file as ComfyUI's `/view` takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArtifactRef {
+    pub filename: String,
+    pub subfolder: String,
+    /// `output` or `temp`.
+    pub kind: String,
+}
+
+/// One result in the gallery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GalleryItem {
+    /// Newest has the highest.
+    pub id: i64,
+    pub job: JobId,
+    pub file: ArtifactRef,
+    /// For instance `image/png`.
+    pub media_type: String,
+    pub bytes: u64,
+    pub created_at: Timestamp,
+}
+
+/// Everything that the instructor's page shows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AdminOverview {
+    pub engine: EngineStatus,
+    /// Active jobs of all seats in the order in which they will run.
+    pub active: Vec<JobOverview>,
+    /// The latest ended jobs of all seats.
+    pub ended: Vec<JobOverview>,
+    pub workers: Vec<WorkerOverview>,
+    pub seats: Vec<SeatSummary>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerOverview {
+    pub name: String,
+    pub is_connected: bool,
+    pub engine: EngineStatus,
+    /// Why the engine is down, if it is.
+    pub problem: Option<String>,
+    pub slots: u32,
+    pub running: u32,
+    pub last_seen_at: Timestamp,
+    pub comfyui_version: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SeatSummary {
+    pub seat: SeatId,
+    /// Path of the join link: `/join/…`.
+    pub join_path: String,
+    /// Open pages of this seat, portal or editor.
+    pub open_pages: u32,
+    pub waiting: u32,
+    pub running: u32,
+    pub finished: u32,
+    pub failed: u32,
+    pub last_active_at: Option<Timestamp>,
+}

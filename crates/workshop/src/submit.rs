@@ -1,0 +1,120 @@
+//! Queueing a prompt: checked against the stored catalog, written once, answered at once.
+
+use comfy_api::annotated_path::AnnotatedPath;
+use comfy_api::prompt::{PromptError, PromptRequest, prune_prompt};
+use comfy_api::rewrite::{ResolvedInput, RewriteOptions, rewrite_prompt};
+use comfy_api::validate::{InputFiles, Validated, validate_prompt};
+use domain::{JobId, SeatId};
+use serde_json::{Map, Value};
+use store::{JobGraph, NewJob, StoreError};
+
+use crate::files::SeatFiles;
+use crate::{Workshop, WorkshopError};
+
+/// ComfyUI's answer to a queued prompt.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Submitted {
+    pub job: JobId,
+    pub number: i64,
+    /// Output nodes that will not run, and why; the others do.
+    pub node_errors: Map<String, Value>,
+}
+
+impl Workshop {
+    /// Checks and queues the body of a `POST /prompt`.
+    pub async fn submit(&self, seat: SeatId, body: &[u8]) -> Result<Submitted, WorkshopError> {
+        let request = PromptRequest::parse(body)?;
+        let id = self.job_id(request.prompt_id.as_deref())?;
+        let catalog = self.object_info(seat).await?.ok_or_else(no_catalog)?;
+        let files = self.files().seat(seat).await?;
+        let (validated, request) = tokio::task::spawn_blocking(move || {
+            let targets = request.partial_execution_targets.as_deref();
+            let validated = validate_prompt(&request.prompt, &catalog, targets, &ExistingFiles(&files))?;
+            refuse_forbidden_paths(&validated, &catalog, &files)?;
+            Ok::<_, PromptError>((validated, request))
+        })
+        .await
+        .map_err(|error| WorkshopError::BadRequest(format!("the graph could not be checked: {error}")))??;
+
+        let now = self.now();
+        let workflow_id =
+            request.extra_data.get("extra_pnginfo").and_then(|info| info.pointer("/workflow/id"));
+        let new = NewJob {
+            id,
+            seat,
+            is_front: request.front,
+            client_id: request.client_id.filter(|client_id| !client_id.is_empty()),
+            title: title(&validated.prompt, &validated.outputs),
+            workflow_id: workflow_id.and_then(Value::as_str).map(str::to_owned),
+            created_at: now,
+            graph: JobGraph {
+                prompt: validated.prompt,
+                extra_data: request.extra_data,
+                outputs_to_execute: validated.outputs,
+            },
+        };
+        let stored = self.store().insert_job(&new).await.map_err(|error| match error {
+            StoreError::DuplicateJob(id) => duplicate(id).into(),
+            error => WorkshopError::from(error),
+        })?;
+        tracing::info!(job.id = %id, seat.id = %seat, "job queued");
+        self.inner.dispatcher.notify_one();
+        self.announce(seat).await;
+        Ok(Submitted { job: id, number: stored.number, node_errors: validated.node_errors })
+    }
+
+    fn job_id(&self, requested: Option<&str>) -> Result<JobId, PromptError> {
+        let Some(text) = requested else { return Ok(JobId::from_uuid(self.inner.parts.mint.uuid())) };
+        // As the newest ComfyUI: a canonical lower-case UUID or nothing.
+        text.parse::<JobId>().ok().filter(|id| id.to_string() == text).ok_or_else(|| {
+            PromptError::new("invalid_prompt_id", "The prompt_id must be a lower-case UUID", text)
+        })
+    }
+}
+
+struct ExistingFiles<'a>(&'a SeatFiles);
+
+impl InputFiles for ExistingFiles<'_> {
+    fn exists(&self, path: &AnnotatedPath) -> bool {
+        self.0.exists_blocking(path)
+    }
+}
+
+/// Tries the rewriting that the dispatch will do, so that a path that is not allowed is
+/// refused now, with its node named, and not after the wait.
+fn refuse_forbidden_paths(
+    validated: &Validated,
+    catalog: &Map<String, Value>,
+    files: &SeatFiles,
+) -> Result<(), PromptError> {
+    let options = RewriteOptions { output_folder: "cm/check", input_folder: "cm/check" };
+    let resolve = |path: &AnnotatedPath| {
+        files.exists_blocking(path).then(|| ResolvedInput { sha256: "0".repeat(64), bytes: 0 })
+    };
+    let prompt = prune_prompt(&validated.prompt, &validated.outputs);
+    rewrite_prompt(&prompt, catalog, &options, &resolve)
+        .map(drop)
+        .map_err(|error| error.to_prompt_error(&prompt))
+}
+
+fn no_catalog() -> PromptError {
+    let message = "The GPU machine has not connected yet. Your graph is safe here: press Run again when the bar above says that it is ready.";
+    PromptError { status: 503, ..PromptError::new("engine_never_seen", message, "") }
+}
+
+fn duplicate(id: JobId) -> PromptError {
+    PromptError::new("invalid_prompt_id", "A job with this prompt_id has been queued before", &id.to_string())
+}
+
+/// What to call the job: the first output node by the name that the participant gave it.
+fn title(prompt: &Map<String, Value>, outputs: &[String]) -> String {
+    let node = outputs.first().and_then(|id| prompt.get(id));
+    node.map_or_else(|| "Job".to_owned(), node_title)
+}
+
+/// A node as the participant sees it: its title, else its class.
+pub(crate) fn node_title(node: &Value) -> String {
+    let title = node.pointer("/_meta/title").and_then(Value::as_str).filter(|title| !title.trim().is_empty());
+    let class = || node.get("class_type").and_then(Value::as_str);
+    title.or_else(class).unwrap_or("Node").chars().take(120).collect()
+}
