@@ -1,0 +1,25 @@
+//! The portal's data: views that cross the wire and the server functions that read
+//! and change them. Each function authorises, calls one use case, converts the answer.
+
+pub mod admin;
+pub mod artifact;
+pub mod engine;
+pub mod gallery;
+pub mod job;
+pub mod landing;
+pub mod seat;
+pub mod theme;
+
+/// The use cases, as the server provided them for this request.
+#[cfg(feature = "ssr")]
+fn workshop() -> workshop::Workshop {
+    use leptos::prelude::use_context;
+    use_context().expect("the server provides the workshop to every page and server function")
+}
+
+/// The portal's settings, as the server provided them.
+#[cfg(feature = "ssr")]
+fn settings() -> crate::PortalSettings {
+    use leptos::prelude::use_context;
+    use_context().expect("the server provides the portal's settings to every page and server function")
+}

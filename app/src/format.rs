@@ -1,0 +1,202 @@
+//! Numbers and times as people read them. Pure: the same text on server and browser,
+//! whatever the locale or time zone.
+
+use domain::Timestamp;
+
+const SECOND_MS: u64 = 1_000;
+const MINUTE_MS: u64 = 60 * SECOND_MS;
+const HOUR_MS: u64 = 60 * MINUTE_MS;
+const DAY_MS: u64 = 24 * HOUR_MS;
+
+/// A measured length of time: `0.4 s`, `42 s`, `1 min 05 s`, `2 h 03 min`.
+pub fn duration(ms: u64) -> String {
+    if ms < 10 * SECOND_MS {
+        format!("{}.{} s", ms / SECOND_MS, ms % SECOND_MS / 100)
+    } else if ms < MINUTE_MS {
+        format!("{} s", ms / SECOND_MS)
+    } else if ms < HOUR_MS {
+        format!("{} min {:02} s", ms / MINUTE_MS, ms % MINUTE_MS / SECOND_MS)
+    } else {
+        format!("{} h {:02} min", ms / HOUR_MS, ms % HOUR_MS / MINUTE_MS)
+    }
+}
+
+/// How long ago something was: `just now`, `5 min ago`, `3 h ago`, `2 days ago`.
+/// A time ahead of the reader's own clock counts as now.
+pub fn ago(now: Timestamp, then: Timestamp) -> String {
+    let ms = u64::try_from(now.unix_ms().saturating_sub(then.unix_ms())).unwrap_or(0);
+    match ms {
+        _ if ms < MINUTE_MS => "just now".to_owned(),
+        _ if ms < HOUR_MS => format!("{} min ago", ms / MINUTE_MS),
+        _ if ms < DAY_MS => format!("{} h ago", ms / HOUR_MS),
+        _ => format!("{} ago", count(ms / DAY_MS, "day", "days")),
+    }
+}
+
+/// `1 job`, `3 jobs`.
+pub fn count(number: impl Into<u64>, one: &str, many: &str) -> String {
+    let number = number.into();
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
+/// A place in line: `3 of 8`. The line is never shorter than the place in it, even
+/// when the two numbers come from different moments.
+pub fn place(position: u32, of: u32) -> String {
+    format!("{position} of {}", of.max(position))
+}
+
+/// A size on disk in decimal units: `512 B`, `1.4 MB`.
+pub fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
+    if bytes < 1_000 {
+        return format!("{bytes} B");
+    }
+    let mut tenths = bytes / 100;
+    let mut unit = 0;
+    while tenths >= 10_000 && unit + 1 < UNITS.len() {
+        tenths /= 1_000;
+        unit += 1;
+    }
+    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
+}
+
+/// Steps done as a whole percentage, if there is anything to measure by.
+pub fn percent(value: f64, max: f64) -> Option<u8> {
+    let share = value / max;
+    // The cast is of a number between 0 and 100.
+    (max > 0.0 && share.is_finite()).then(|| (share.clamp(0.0, 1.0) * 100.0).floor() as u8)
+}
+
+/// A moment for `<time datetime>`: `2026-11-23T14:03:09Z`.
+pub fn iso(at: Timestamp) -> String {
+    let moment = Moment::from(at);
+    format!("{}T{:02}:{:02}:{:02}Z", moment.date(), moment.hour, moment.minute, moment.second)
+}
+
+/// A moment for reading: `2026-11-23 14:03 UTC`.
+pub fn absolute(at: Timestamp) -> String {
+    let moment = Moment::from(at);
+    format!("{} {:02}:{:02} UTC", moment.date(), moment.hour, moment.minute)
+}
+
+/// Text as the value of a URL's query parameter.
+pub fn query_value(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte))
+            }
+            _ => encoded.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
+/// A point in time in the civil calendar, UTC.
+struct Moment {
+    year: i64,
+    month: i64,
+    day: i64,
+    hour: i64,
+    minute: i64,
+    second: i64,
+}
+
+impl Moment {
+    fn date(&self) -> String {
+        format!("{:04}-{:02}-{:02}", self.year, self.month, self.day)
+    }
+}
+
+impl From<Timestamp> for Moment {
+    /// Counts in eras of 400 years that begin on 1 March, so that the leap day is
+    /// the last of its year and month lengths follow one formula.
+    fn from(at: Timestamp) -> Self {
+        let seconds = at.unix_ms().div_euclid(1_000);
+        let days_since_era_start = seconds.div_euclid(86_400) + 719_468;
+        let era = days_since_era_start.div_euclid(146_097);
+        let day_of_era = days_since_era_start.rem_euclid(146_097);
+        let year_of_era =
+            (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let month_from_march = (5 * day_of_year + 2) / 153;
+        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+        let second_of_day = seconds.rem_euclid(86_400);
+        Self {
+            year: era * 400 + year_of_era + i64::from(month <= 2),
+            month,
+            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
+            hour: second_of_day / 3_600,
+            minute: second_of_day / 60 % 60,
+            second: second_of_day % 60,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: i64) -> Timestamp {
+        Timestamp::from_unix_ms(ms)
+    }
+
+    #[test]
+    fn durations_grow_coarser_as_they_grow() {
+        assert_eq!(duration(0), "0.0 s");
+        assert_eq!(duration(9_999), "9.9 s");
+        assert_eq!(duration(42_900), "42 s");
+        assert_eq!(duration(65_000), "1 min 05 s");
+        assert_eq!(duration(2 * 3_600_000 + 3 * 60_000 + 59_000), "2 h 03 min");
+    }
+
+    #[test]
+    fn the_past_is_told_roughly_and_the_future_is_now() {
+        let now = at(10 * 86_400_000);
+        assert_eq!(ago(now, now), "just now");
+        assert_eq!(ago(now, at(now.unix_ms() + 5_000)), "just now");
+        assert_eq!(ago(now, at(now.unix_ms() - 5 * 60_000)), "5 min ago");
+        assert_eq!(ago(now, at(now.unix_ms() - 3 * 3_600_000)), "3 h ago");
+        assert_eq!(ago(now, at(now.unix_ms() - 86_400_000)), "1 day ago");
+        assert_eq!(ago(now, at(now.unix_ms() - 2 * 86_400_000)), "2 days ago");
+    }
+
+    #[test]
+    fn a_line_is_never_shorter_than_the_place_in_it() {
+        assert_eq!(place(3, 8), "3 of 8");
+        assert_eq!(place(3, 2), "3 of 3");
+    }
+
+    #[test]
+    fn sizes_keep_one_decimal() {
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_000), "1.0 kB");
+        assert_eq!(bytes(1_449_999), "1.4 MB");
+        assert_eq!(bytes(3_000_000_000), "3.0 GB");
+        assert_eq!(bytes(u64::MAX), "18446744.0 TB");
+    }
+
+    #[test]
+    fn a_percentage_needs_a_measure() {
+        assert_eq!(percent(9.0, 20.0), Some(45));
+        assert_eq!(percent(30.0, 20.0), Some(100));
+        assert_eq!(percent(-1.0, 20.0), Some(0));
+        assert_eq!(percent(1.0, 0.0), None);
+        assert_eq!(percent(f64::NAN, 1.0), None);
+    }
+
+    #[test]
+    fn moments_follow_the_calendar() {
+        assert_eq!(iso(at(0)), "1970-01-01T00:00:00Z");
+        assert_eq!(iso(at(-1)), "1969-12-31T23:59:59Z");
+        assert_eq!(iso(at(951_782_400_000)), "2000-02-29T00:00:00Z");
+        assert_eq!(iso(at(1_709_251_199_000)), "2024-02-29T23:59:59Z");
+        assert_eq!(absolute(at(1_795_442_589_000)), "2026-11-23 14:03 UTC");
+    }
+
+    #[test]
+    fn a_query_value_cannot_leave_its_parameter() {
+        assert_eq!(query_value("a b&type=x/ü;.png"), "a%20b%26type%3Dx%2F%C3%BC%3B.png");
+    }
+}

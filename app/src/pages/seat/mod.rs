@@ -1,0 +1,103 @@
+//! `/user/{seat}`: the editor, a slim bar above it, a drawer beside it.
+
+mod bar;
+mod drawer;
+mod editor;
+mod gallery;
+mod help;
+mod lightbox;
+mod queue;
+
+use domain::SeatId;
+use leptos::either::Either;
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+
+use crate::api::engine::EngineState;
+use crate::api::seat::{SeatPageData, SeatView, read_seat_page};
+use crate::components::{Notice, Tone};
+use crate::error::AppError;
+use crate::live::{Connection, use_live};
+use crate::pages::frame::Loading;
+use crate::pages::refusal::Refusal;
+use crate::pages::seat::bar::SeatBar;
+use crate::pages::seat::drawer::{Drawer, open_panel};
+use crate::pages::seat::editor::Editor;
+use crate::paths;
+
+#[component]
+pub(crate) fn SeatPage() -> impl IntoView {
+    let params = use_params_map();
+    let seat = Memo::new(move |_| {
+        params.with(|params| params.get("seat")).and_then(|seat| seat.parse::<SeatId>().ok())
+    });
+    let page = Resource::new_blocking(
+        move || seat.get(),
+        |seat| async move {
+            match seat {
+                Some(seat) => read_seat_page(seat).await,
+                None => Err(AppError::NotFound),
+            }
+        },
+    );
+    // Not `Suspense`: taking the page out of the document would reload the editor.
+    view! {
+        <Transition fallback=Loading>
+            {move || Suspend::new(async move {
+                match page.await {
+                    Ok(page) => Either::Left(view! { <SeatWorkplace page/> }),
+                    Err(error) => Either::Right(view! { <Refusal error/> }),
+                }
+            })}
+        </Transition>
+    }
+}
+
+#[component]
+fn SeatWorkplace(page: SeatPageData) -> impl IntoView {
+    let SeatPageData { title, view: first } = page;
+    let seat = first.seat;
+    let live = use_live::<SeatView>(&paths::seat_live(seat));
+    let view: Signal<SeatView> =
+        Signal::from(Memo::new(move |_| live.latest.get().unwrap_or_else(|| first.clone())));
+    let engine = Memo::new(move |_| view.with(|view| view.engine));
+    let panel = open_panel();
+
+    view! {
+        <Title text=format!("{seat} · {title}")/>
+        <div class="workplace" data-drawer=move || panel.get().map(|panel| panel.slug())>
+            <SeatBar title view panel connection=live.connection/>
+            <div class="workplace__banners">
+                <SeatBanner engine connection=live.connection/>
+            </div>
+            <main class="workplace__stage">
+                <Editor seat engine/>
+            </main>
+            <Drawer view panel/>
+        </div>
+    }
+    .into_any()
+}
+
+/// Why nothing moves, when nothing moves.
+#[component]
+fn SeatBanner(engine: Memo<EngineState>, connection: Signal<Connection>) -> impl IntoView {
+    view! {
+        <Show when=move || engine.get() == EngineState::Away>
+            <Notice tone=Tone::Warning>
+                "The GPU machine is away. Keep working: your jobs wait in line and start when it is back."
+            </Notice>
+        </Show>
+        <Show when=move || connection.get() == Connection::Outdated>
+            <Notice tone=Tone::Warning>
+                "The server has been updated. Save your workflow, then reload this page."
+            </Notice>
+        </Show>
+        <noscript>
+            <Notice tone=Tone::Calm>
+                "Without JavaScript the editor cannot run and this page shows the past: reload it to see how your jobs are."
+            </Notice>
+        </noscript>
+    }
+}
