@@ -1,0 +1,305 @@
+//! Sessions: who a request speaks for.
+//!
+//! Invariant: the viewer is made from the session alone, by one middleware, and the
+//! seat in a path counts only if the viewer holds it.
+
+use std::collections::{BTreeMap, HashMap};
+
+use argon2::password_hash::PasswordHash;
+use argon2::{Argon2, PasswordVerifier};
+use axum::Form;
+use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use domain::access::Denied;
+use domain::{SeatId, Viewer};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use tower_sessions::Session;
+
+use crate::error::HttpError;
+use crate::state::AppState;
+
+const SESSION_KEY: &str = "comfy_multi";
+
+/// The operator's secrets, in the form in which they are checked.
+pub struct Credentials {
+    admin_password: AdminPassword,
+    worker_token: [u8; 32],
+}
+
+enum AdminPassword {
+    Argon2(String),
+    Digest([u8; 32]),
+}
+
+/// What a session cookie stands for.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct SessionData {
+    /// Seat → the generation of the join link that opened it.
+    seats: BTreeMap<SeatId, i64>,
+    /// Which admin password opened the instructor's session: another password voids it.
+    admin: Option<String>,
+}
+
+impl Credentials {
+    /// `admin_password` is the password itself or its argon2 hash.
+    pub fn new(admin_password: &str, worker_token: &str) -> Self {
+        let admin_password = if admin_password.starts_with("$argon2") {
+            AdminPassword::Argon2(admin_password.to_owned())
+        } else {
+            AdminPassword::Digest(digest(admin_password))
+        };
+        Self { admin_password, worker_token: digest(worker_token) }
+    }
+
+    fn is_admin_password(&self, candidate: &str) -> bool {
+        match &self.admin_password {
+            // Comparing digests tells a listener nothing about the secret by its timing.
+            AdminPassword::Digest(expected) => digest(candidate) == *expected,
+            AdminPassword::Argon2(hash) => PasswordHash::new(hash)
+                .is_ok_and(|hash| Argon2::default().verify_password(candidate.as_bytes(), &hash).is_ok()),
+        }
+    }
+
+    fn admin_fingerprint(&self) -> String {
+        let bytes = match &self.admin_password {
+            AdminPassword::Digest(digest) => digest.to_vec(),
+            AdminPassword::Argon2(hash) => digest(hash).to_vec(),
+        };
+        hex(&digest_bytes(&bytes)[..8])
+    }
+
+    pub fn is_worker_token(&self, candidate: &str) -> bool {
+        digest(candidate) == self.worker_token
+    }
+}
+
+/// Puts the [`Viewer`] of the session into the request.
+pub async fn attach_viewer(
+    State(state): State<AppState>,
+    session: Session,
+    mut request: Request,
+    next: Next,
+) -> Response {
+    let data = match session.get::<SessionData>(SESSION_KEY).await {
+        Ok(data) => data.unwrap_or_default(),
+        Err(error) => {
+            tracing::error!(%error, "a session could not be read");
+            return HttpError::refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "session_unavailable",
+                "Your session could not be read just now. Try again in a moment.",
+            )
+            .into_response();
+        }
+    };
+    let is_admin = data.admin.is_some_and(|fingerprint| fingerprint == state.credentials.admin_fingerprint());
+    let viewer = state.workshop.viewer(data.seats, is_admin);
+    request.extensions_mut().insert(viewer);
+    next.run(request).await
+}
+
+/// Refuses changes and WebSockets that another site's page asks this browser for.
+///
+/// Browsers send `Origin` with both; programs that send none carry no cookie of a victim.
+pub async fn refuse_foreign_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let upgrades = headers.contains_key(header::UPGRADE);
+    if (changes || upgrades) && !is_own_origin(headers, &state.config.public_url) {
+        return HttpError::refused(
+            StatusCode::FORBIDDEN,
+            "foreign_origin",
+            "This request came from another site. Open the workshop's own page and try again there.",
+        )
+        .into_response();
+    }
+    next.run(request).await
+}
+
+fn is_own_origin(headers: &HeaderMap, public_url: &str) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let origin_host = origin.split_once("://").map(|(_, host)| host);
+    (origin_host.is_some() && origin_host == host) || origin == public_url.trim_end_matches('/')
+}
+
+/// A seat that the viewer holds: the proof that a handler may act for it.
+pub struct SeatAccess(pub SeatId);
+
+impl FromRequestParts<AppState> for SeatAccess {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let viewer = viewer(parts)?;
+        let path = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
+        let seat = path.ok().and_then(|Path(path)| path.get("seat")?.parse::<SeatId>().ok());
+        match seat {
+            Some(seat) => Ok(Self(viewer.require_seat(seat)?)),
+            None => Err(Denied::NotYours.into()),
+        }
+    }
+}
+
+/// The instructor: the proof that a handler may use admin use cases.
+pub struct AdminAccess(pub domain::Admin);
+
+impl FromRequestParts<AppState> for AdminAccess {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &AppState) -> Result<Self, Self::Rejection> {
+        Ok(Self(viewer(parts)?.require_admin()?))
+    }
+}
+
+fn viewer(parts: &Parts) -> Result<Viewer, HttpError> {
+    Ok(parts.extensions.get::<Viewer>().cloned().ok_or(Denied::SignedOut)?)
+}
+
+/// `GET /join/{token}`: opens the seat's session.
+pub async fn join(
+    State(state): State<AppState>,
+    session: Session,
+    Path(token): Path<String>,
+) -> Result<Response, HttpError> {
+    match state.workshop.join(&token).await {
+        Ok((seat, generation)) => enter(&session, seat, generation).await,
+        Err(workshop::WorkshopError::NotFound) => Ok(Redirect::to("/?notice=bad-link").into_response()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Deserialize)]
+pub struct OpenForm {
+    seat: String,
+}
+
+/// `POST /open`: chooses a seat in an open room.
+pub async fn open(
+    State(state): State<AppState>,
+    session: Session,
+    Form(form): Form<OpenForm>,
+) -> Result<Response, HttpError> {
+    let Ok(seat) = SeatId::parse_lenient(&form.seat) else {
+        return Ok(Redirect::to("/?notice=no-such-seat").into_response());
+    };
+    match state.workshop.join_open(seat).await {
+        Ok((seat, generation)) => enter(&session, seat, generation).await,
+        Err(workshop::WorkshopError::NotFound) => Ok(Redirect::to("/?notice=no-such-seat").into_response()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[derive(Deserialize)]
+pub struct LoginForm {
+    password: String,
+}
+
+/// `POST /admin/login`.
+pub async fn admin_login(
+    State(state): State<AppState>,
+    session: Session,
+    Form(form): Form<LoginForm>,
+) -> Result<Response, HttpError> {
+    // argon2 is slow on purpose; it must not hold up the other requests.
+    let credentials = std::sync::Arc::clone(&state.credentials);
+    let is_right = tokio::task::spawn_blocking(move || credentials.is_admin_password(&form.password)).await;
+    if !is_right.unwrap_or(false) {
+        tracing::warn!("a wrong admin password was given");
+        return Ok(Redirect::to("/admin/login?notice=wrong-password").into_response());
+    }
+    let fingerprint = state.credentials.admin_fingerprint();
+    change(&session, |data| data.admin = Some(fingerprint)).await?;
+    state.workshop.admin_entered().await?;
+    Ok(Redirect::to("/admin").into_response())
+}
+
+/// `POST /leave`: ends the session.
+pub async fn leave(session: Session) -> Result<Response, HttpError> {
+    session.flush().await.map_err(|error| session_failed(&error))?;
+    Ok(Redirect::to("/").into_response())
+}
+
+async fn enter(session: &Session, seat: SeatId, generation: i64) -> Result<Response, HttpError> {
+    change(session, |data| {
+        data.seats.insert(seat, generation);
+    })
+    .await?;
+    Ok(Redirect::to(&format!("/user/{seat}")).into_response())
+}
+
+async fn change(session: &Session, change: impl FnOnce(&mut SessionData)) -> Result<(), HttpError> {
+    let mut data = session
+        .get::<SessionData>(SESSION_KEY)
+        .await
+        .map_err(|error| session_failed(&error))?
+        .unwrap_or_default();
+    change(&mut data);
+    // A new id with every new right: a cookie planted before does not gain it.
+    session.cycle_id().await.map_err(|error| session_failed(&error))?;
+    session.insert(SESSION_KEY, data).await.map_err(|error| session_failed(&error))
+}
+
+fn session_failed(error: &tower_sessions::session::Error) -> HttpError {
+    tracing::error!(%error, "a session could not be changed");
+    HttpError::refused(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "session_unavailable",
+        "Your session could not be saved just now. Try again in a moment.",
+    )
+}
+
+fn digest(text: &str) -> [u8; 32] {
+    digest_bytes(text.as_bytes())
+}
+
+fn digest_bytes(bytes: &[u8]) -> [u8; 32] {
+    Sha256::digest(bytes).into()
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(origin: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, "class.example:8080".parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn only_our_own_pages_may_change_things() {
+        let is_own = |origin| is_own_origin(&headers(origin), "https://class.example");
+        assert!(is_own(None));
+        assert!(is_own(Some("http://class.example:8080")));
+        assert!(is_own(Some("https://class.example")));
+        assert!(!is_own(Some("https://evil.example")));
+        assert!(!is_own(Some("https://class.example.evil.example:8080")));
+        assert!(!is_own(Some("null")));
+    }
+
+    #[test]
+    fn a_password_is_checked_in_both_forms() {
+        use argon2::PasswordHasher;
+        use argon2::password_hash::SaltString;
+        let salt = SaltString::from_b64("c29tZXNhbHRzb21lc2FsdA").unwrap();
+        let hash = Argon2::default().hash_password(b"secret", &salt).unwrap().to_string();
+        for credentials in [Credentials::new("secret", "t"), Credentials::new(&hash, "t")] {
+            assert!(credentials.is_admin_password("secret"));
+            assert!(!credentials.is_admin_password("Secret"));
+        }
+        assert!(Credentials::new("x", "token").is_worker_token("token"));
+        assert!(!Credentials::new("x", "token").is_worker_token(""));
+    }
+}

@@ -1,0 +1,198 @@
+//! What the binary can be told to do.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use leptos::config::LeptosOptions;
+use queue::RedisQueue;
+use runtime::{EmbeddedRedis, Shutdown, SystemClock, TaskGroup, random};
+use store::Store;
+use tokio::net::TcpListener;
+use tower_sessions::session_store::ExpiredDeletion;
+use tower_sessions_sqlx_store::SqliteStore;
+use uuid::Uuid;
+use workshop::files::SeatFolders;
+use workshop::{Mint, Parts, Workshop, WorkshopSettings};
+
+use crate::auth::Credentials;
+use crate::comfy::frontend::Frontend;
+use crate::config::ServerConfig;
+use crate::router::router;
+use crate::secrets;
+use crate::state::AppState;
+
+/// How long a stop may take before it is forced.
+const STOP_LIMIT: Duration = Duration::from_secs(20);
+const SESSION_CLEANING_PERIOD: Duration = Duration::from_secs(3600);
+
+/// Randomness of the operating system.
+struct SystemMint;
+
+impl Mint for SystemMint {
+    fn uuid(&self) -> Uuid {
+        uuid::Builder::from_random_bytes(random::bytes()).into_uuid()
+    }
+
+    fn secret(&self) -> String {
+        random::base32_token(26)
+    }
+}
+
+/// Serves the workshop until a signal.
+pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
+    let shutdown = Shutdown::on_signals(STOP_LIMIT).context("could not listen for signals")?;
+    let data_dir = config.data_dir.clone();
+    create_private_folder(&data_dir)?;
+    let (admin_password, worker_token) = credentials(&config)?;
+
+    let (redis_url, embedded_redis) = match &config.redis_url {
+        Some(url) => (url.expose().to_owned(), None),
+        None => {
+            let (url, redis) = EmbeddedRedis::start(config.embedded_redis()).await?;
+            (url, Some(redis))
+        }
+    };
+    let worker_redis_url =
+        config.worker_redis_url.as_ref().map_or(redis_url.clone(), |url| url.expose().to_owned());
+    let queue = RedisQueue::new(config.queue_producer(&redis_url)).context("the queue cannot be used")?;
+    let store = Store::open(&data_dir.join("comfy-multi.sqlite")).await?;
+    let sessions = SqliteStore::new(store.session_pool().clone());
+    sessions.migrate().await.context("could not prepare the session table")?;
+    let workshop = Workshop::open(Parts {
+        store: store.clone(),
+        files: SeatFolders::open(&data_dir).context("could not open the seats' folders")?,
+        queue: Arc::new(queue),
+        clock: Arc::new(SystemClock),
+        mint: Arc::new(SystemMint),
+        settings: WorkshopSettings {
+            seats: config.seats,
+            access_mode: config.access_mode,
+            lease: config.lease,
+            delivery_timeout: config.delivery_timeout,
+        },
+    })
+    .await?;
+
+    let listener = TcpListener::bind(config.listen_addr)
+        .await
+        .with_context(|| format!("could not listen on LISTEN_ADDR {}", config.listen_addr))?;
+    let state = AppState {
+        workshop: workshop.clone(),
+        credentials: Arc::new(Credentials::new(&admin_password, &worker_token)),
+        frontend: Arc::new(open_frontend(&config)?),
+        worker_redis_url: worker_redis_url.into(),
+        leptos: leptos_options(&config),
+        config: Arc::new(config),
+    };
+    let app = router(state.clone(), sessions.clone());
+    tracing::info!(address = %listener.local_addr()?, url = %state.config.public_url, seats = state.config.seats, "serving");
+
+    let mut tasks = TaskGroup::new(shutdown.clone());
+    let soft = shutdown.soft();
+    tasks.spawn("dispatcher", {
+        let soft = soft.clone();
+        async move {
+            workshop.run_dispatcher(soft).await;
+            anyhow::Ok(())
+        }
+    });
+    tasks.spawn("http", {
+        let soft = soft.clone();
+        async move {
+            let service = app.into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(listener, service).with_graceful_shutdown(soft.cancelled_owned()).await?;
+            anyhow::Ok(())
+        }
+    });
+    tasks.spawn("session cleaning", clean_sessions(sessions, soft));
+    let ended = tasks.join().await;
+
+    store.close().await;
+    if let Some(redis) = embedded_redis {
+        redis.stop().await;
+    }
+    tracing::info!("stopped");
+    Ok(ended?)
+}
+
+/// Prints the join links, and how to sign in as the instructor.
+pub async fn print_links(config: ServerConfig) -> anyhow::Result<()> {
+    let path = config.data_dir.join("comfy-multi.sqlite");
+    anyhow::ensure!(
+        path.exists(),
+        "there is no workshop in {} yet: start the server once",
+        config.data_dir.display()
+    );
+    let store = Store::open(&path).await?;
+    for seat in store.seats(config.seats).await? {
+        println!("{}  {}/join/{}", seat.id, config.public_url, seat.join_token);
+    }
+    println!("admin    {}/admin", config.public_url);
+    if config.admin_password.is_none() {
+        let (password, _) = credentials(&config)?;
+        println!("password {password}");
+    }
+    store.close().await;
+    Ok(())
+}
+
+async fn clean_sessions(
+    sessions: SqliteStore,
+    soft: tokio_util::sync::CancellationToken,
+) -> anyhow::Result<()> {
+    loop {
+        if let Err(error) = sessions.delete_expired().await {
+            tracing::warn!(%error, "could not delete expired sessions");
+        }
+        tokio::select! {
+            () = soft.cancelled() => return Ok(()),
+            () = tokio::time::sleep(SESSION_CLEANING_PERIOD) => {}
+        }
+    }
+}
+
+/// The admin password and the worker token: the operator's, else generated ones.
+fn credentials(config: &ServerConfig) -> anyhow::Result<(String, String)> {
+    let admin_password = match &config.admin_password {
+        Some(password) => password.expose().to_owned(),
+        None => kept_secret(secrets::admin_password_file(&config.data_dir), || random::base32_token(16))?,
+    };
+    let worker_token = match &config.worker_token {
+        Some(token) => token.expose().to_owned(),
+        None => kept_secret(secrets::worker_token_file(&config.data_dir), random::hex_token)?,
+    };
+    Ok((admin_password, worker_token))
+}
+
+fn kept_secret(path: PathBuf, mint: impl FnOnce() -> String) -> anyhow::Result<String> {
+    secrets::read_or_create(&path, mint)
+        .with_context(|| format!("could not keep a secret in {}", path.display()))
+}
+
+fn create_private_folder(path: &std::path::Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("could not make DATA_DIR {}", path.display()))
+}
+
+fn open_frontend(config: &ServerConfig) -> anyhow::Result<Frontend> {
+    let dir = config.frontend_dir.as_deref().context(
+        "FRONTEND_DIR is not set: name the `static` folder of the Python package comfyui-frontend-package (`make setup` puts one in .tools/frontend/current)",
+    )?;
+    Ok(Frontend::open(dir, config.frontend_templates_dir.as_deref(), config.frontend_docs_dir.as_deref())?)
+}
+
+fn leptos_options(config: &ServerConfig) -> LeptosOptions {
+    LeptosOptions::builder()
+        .output_name("comfy-multi")
+        .site_root(config.site_root.display().to_string())
+        .site_pkg_dir("pkg")
+        .site_addr(config.listen_addr)
+        .build()
+}

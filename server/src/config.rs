@@ -1,0 +1,163 @@
+//! The server's settings, checked. `runtime::config::SETTINGS` lists them.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::{AccessMode, SeatId};
+use queue::ProducerOptions;
+use runtime::config::{ConfigError, Settings};
+use runtime::logging::LogOptions;
+use runtime::{EmbeddedRedisOptions, Secret};
+
+const REDIS_SCHEMES: [&str; 4] = ["redis", "rediss", "redis+unix", "unix"];
+/// The shortest and the longest that a lease or a delivery may sensibly take.
+const SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
+
+#[derive(Debug, Clone)]
+pub struct ServerConfig {
+    pub listen_addr: SocketAddr,
+    /// Without a slash at its end.
+    pub public_url: String,
+    pub data_dir: PathBuf,
+    /// The portal's compiled files.
+    pub site_root: PathBuf,
+    pub frontend_dir: Option<PathBuf>,
+    pub frontend_templates_dir: Option<PathBuf>,
+    pub frontend_docs_dir: Option<PathBuf>,
+    pub seats: u16,
+    pub access_mode: AccessMode,
+    pub workshop_title: String,
+    /// `None`: one is generated.
+    pub admin_password: Option<Secret>,
+    /// `None`: one is generated.
+    pub worker_token: Option<Secret>,
+    /// `None`: the embedded Redis.
+    pub redis_url: Option<Secret>,
+    /// The same Redis as workers reach it. `None`: as the server does.
+    pub worker_redis_url: Option<Secret>,
+    /// Of the embedded Redis.
+    pub redis_port: u16,
+    pub max_prompt_bytes: usize,
+    pub max_upload_bytes: usize,
+    pub lease: Duration,
+    pub delivery_timeout: Duration,
+    pub logging: LogOptions,
+}
+
+impl ServerConfig {
+    /// From the process's environment and `.env`.
+    pub fn load() -> Result<Self, ConfigError> {
+        Self::read(Settings::load())
+    }
+
+    pub fn read(mut settings: Settings) -> Result<Self, ConfigError> {
+        let listen_addr = settings.parsed("LISTEN_ADDR");
+        let config = Self {
+            listen_addr,
+            public_url: settings.optional_url("PUBLIC_URL").unwrap_or_else(|| local_url(listen_addr)),
+            data_dir: settings.path("DATA_DIR"),
+            site_root: settings.path("SITE_ROOT"),
+            frontend_dir: settings.optional_path("FRONTEND_DIR"),
+            frontend_templates_dir: settings.optional_path("FRONTEND_TEMPLATES_DIR"),
+            frontend_docs_dir: settings.optional_path("FRONTEND_DOCS_DIR"),
+            seats: saturate(settings.number("SEATS", 1..=u64::from(SeatId::MAX)), u16::MAX),
+            access_mode: settings.parsed("ACCESS_MODE"),
+            workshop_title: settings.text("WORKSHOP_TITLE"),
+            admin_password: settings.secret("ADMIN_PASSWORD"),
+            worker_token: settings.secret("WORKER_TOKEN"),
+            redis_url: settings.secret_url("REDIS_URL", &REDIS_SCHEMES),
+            worker_redis_url: settings.secret_url("WORKER_REDIS_URL", &REDIS_SCHEMES),
+            redis_port: settings.port("REDIS_PORT"),
+            max_prompt_bytes: saturate(settings.bytes("MAX_PROMPT_BYTES"), usize::MAX),
+            max_upload_bytes: saturate(settings.bytes("MAX_UPLOAD_BYTES"), usize::MAX),
+            lease: settings.seconds("LEASE_SECONDS", SECONDS),
+            delivery_timeout: settings.seconds("DELIVERY_TIMEOUT_SECONDS", SECONDS),
+            logging: LogOptions::read(&mut settings),
+        };
+        settings.finish()?;
+        Ok(config)
+    }
+
+    /// How to run the private Redis that is used without `REDIS_URL`.
+    pub fn embedded_redis(&self) -> EmbeddedRedisOptions {
+        EmbeddedRedisOptions::new(&self.data_dir, self.redis_port)
+    }
+
+    pub fn queue_producer(&self, redis_url: &str) -> ProducerOptions {
+        ProducerOptions::new(redis_url)
+    }
+}
+
+/// How a browser on this machine reaches the address.
+fn local_url(listen_addr: SocketAddr) -> String {
+    let mut address = listen_addr;
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    format!("http://{address}")
+}
+
+/// Bounds were checked; `max` stands in for what this machine cannot count to.
+fn saturate<T: TryFrom<u64>>(number: u64, max: T) -> T {
+    T::try_from(number).unwrap_or(max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(dotenv: &str) -> Result<ServerConfig, ConfigError> {
+        ServerConfig::read(Settings::from_parts(dotenv, []))
+    }
+
+    #[test]
+    fn every_setting_has_a_usable_default() {
+        let config = read("").unwrap();
+        assert_eq!(config.public_url, "http://127.0.0.1:8080");
+        assert_eq!(config.seats, 20);
+        assert_eq!(config.access_mode, AccessMode::Link);
+        assert_eq!(config.max_prompt_bytes, 20 << 20);
+        assert_eq!(config.lease, Duration::from_secs(20));
+        assert!(config.redis_url.is_none());
+        assert_eq!(config.embedded_redis().directory, PathBuf::from("./data/redis"));
+    }
+
+    #[test]
+    fn the_public_url_follows_the_listening_address() {
+        assert_eq!(read("LISTEN_ADDR=0.0.0.0:80").unwrap().public_url, "http://127.0.0.1:80");
+        assert_eq!(read("LISTEN_ADDR=10.0.0.7:9000").unwrap().public_url, "http://10.0.0.7:9000");
+        let given = read("LISTEN_ADDR=0.0.0.0:80\nPUBLIC_URL=https://workshop.example/").unwrap();
+        assert_eq!(given.public_url, "https://workshop.example");
+    }
+
+    #[test]
+    fn bad_values_are_all_refused_with_their_names() {
+        let bad = "LISTEN_ADDR=here\nPUBLIC_URL=workshop.example\nSEATS=501\nACCESS_MODE=closed\nREDIS_PORT=70000\n\
+                   REDIS_URL=http://secret@host\nMAX_UPLOAD_BYTES=lots\nLEASE_SECONDS=0\nLOG=workshop=loud\n";
+        let error = read(bad).unwrap_err();
+        let names: Vec<_> =
+            error.problems.iter().map(|problem| problem.split(['=', ' ']).next().unwrap()).collect();
+        assert_eq!(
+            names,
+            [
+                "LISTEN_ADDR",
+                "PUBLIC_URL",
+                "SEATS",
+                "ACCESS_MODE",
+                "REDIS_URL",
+                "REDIS_PORT",
+                "MAX_UPLOAD_BYTES",
+                "LEASE_SECONDS",
+                "LOG"
+            ]
+        );
+        assert!(!error.to_string().contains("secret@"), "{error}");
+    }
+
+    #[test]
+    fn secrets_are_not_in_its_debug_form() {
+        let config = read("ADMIN_PASSWORD=hunter2\nREDIS_URL=redis://:hunter2@host/").unwrap();
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

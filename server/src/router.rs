@@ -1,0 +1,99 @@
+//! All routes, and what every request passes through.
+
+use app::{App, PortalSettings, shell};
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
+use axum::response::{IntoResponse, Redirect, Response};
+use axum::routing::{get, post};
+use domain::SeatId;
+use leptos::prelude::provide_context;
+use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_sessions::cookie::SameSite;
+use tower_sessions::cookie::time::Duration;
+use tower_sessions::{Expiry, SessionManagerLayer};
+use tower_sessions_sqlx_store::SqliteStore;
+
+use crate::state::AppState;
+use crate::{auth, comfy, health, live, worker_api};
+
+/// A workshop lasts days; its links should still open next week.
+const SESSION_DAYS: i64 = 30;
+
+pub fn router(state: AppState, sessions: SqliteStore) -> Router {
+    let settings = PortalSettings {
+        title: state.config.workshop_title.clone(),
+        access_mode: state.config.access_mode,
+        seats: state.config.seats,
+    };
+    let context = {
+        let workshop = state.workshop.clone();
+        move || {
+            provide_context(workshop.clone());
+            provide_context(settings.clone());
+        }
+    };
+    let shell_options = state.leptos.clone();
+    let portal = Router::new()
+        .leptos_routes_with_context(&state, generate_route_list(App), context.clone(), move || {
+            shell(shell_options.clone())
+        })
+        .fallback(file_and_error_handler_with_context::<AppState, _>(context, shell));
+
+    let sessions = SessionManagerLayer::new(sessions)
+        .with_name("comfy_multi")
+        .with_http_only(true)
+        .with_same_site(SameSite::Lax)
+        .with_secure(state.config.public_url.starts_with("https://"))
+        .with_expiry(Expiry::OnInactivity(Duration::days(SESSION_DAYS)));
+    let pages = Router::new()
+        .route("/join/{token}", get(auth::join))
+        .route("/open", post(auth::open))
+        .route("/admin/login", post(auth::admin_login))
+        .route("/leave", post(auth::leave))
+        .merge(live::routes())
+        .merge(comfy::routes(&state.config))
+        .merge(portal)
+        // What belongs to a session is nobody else's to keep; handlers whose files are for
+        // all say so themselves.
+        .layer(header_default(header::CACHE_CONTROL, "private, no-cache"))
+        .layer(from_fn_with_state(state.clone(), auth::attach_viewer))
+        .layer(sessions)
+        .layer(from_fn_with_state(state.clone(), auth::refuse_foreign_origin))
+        .layer(from_fn(canonical_seat));
+
+    let compressed = DefaultPredicate::new()
+        .and(NotForContentType::const_new("video/"))
+        .and(NotForContentType::const_new("audio/"))
+        .and(NotForContentType::const_new("application/octet-stream"));
+    Router::new()
+        .merge(pages)
+        .merge(worker_api::routes())
+        .merge(health::routes())
+        .layer(CompressionLayer::new().compress_when(compressed))
+        .layer(header_default(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
+        .layer(header_default(header::REFERRER_POLICY, "same-origin"))
+        .layer(CatchPanicLayer::new())
+        .with_state(state)
+}
+
+fn header_default(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
+    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+}
+
+/// Sends the short forms that people type (`/user/1`) to the seat's own address.
+async fn canonical_seat(request: Request, next: Next) -> Response {
+    let typed = request.uri().path().strip_prefix("/user/").map(|rest| rest.trim_end_matches('/'));
+    let seat = typed.and_then(|typed| SeatId::parse_lenient(typed).ok());
+    match seat.map(|seat| format!("/user/{seat}")) {
+        Some(canonical) if canonical != request.uri().path() => {
+            Redirect::permanent(&canonical).into_response()
+        }
+        _ => next.run(request).await,
+    }
+}

@@ -1,0 +1,264 @@
+//! Workers' side of the server (`queue::report` has the table of calls).
+
+use std::io;
+
+use axum::body::Body;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+use bytes::Bytes;
+use domain::{JobId, LeaseToken, WorkerId};
+use futures::{SinkExt, StreamExt, TryStreamExt};
+use queue::report::{
+    ArtifactQuery, Assignment, Claim, PROTOCOL_VERSION, PlacedFile, Refusal, Release, ResultReport,
+    ServerFrame, WorkerConfig, WorkerFrame,
+};
+use serde::Deserialize;
+use tokio::sync::mpsc;
+use tokio_util::io::{ReaderStream, StreamReader};
+use tower_http::decompression::RequestDecompressionLayer;
+use uuid::Uuid;
+use workshop::{WorkerConnection, WorkerHello, WorkshopError};
+
+use crate::error::HttpError;
+use crate::state::AppState;
+
+/// How often a worker says that it lives.
+const HEARTBEAT_MS: u64 = 3_000;
+/// A catalog of an engine with thousands of nodes is some tens of megabytes.
+const MAX_CATALOG_BYTES: usize = 256 * 1024 * 1024;
+/// Results carry texts and lists of files, not the files.
+const MAX_REPORT_BYTES: usize = 64 * 1024 * 1024;
+const OUTBOX_FRAMES: usize = 256;
+
+pub fn routes() -> Router<AppState> {
+    Router::new()
+        .route("/worker/v1/config", get(config))
+        .route("/worker/v1/socket", get(socket))
+        .route("/worker/v1/jobs/{job}/claim", post(claim))
+        .route("/worker/v1/jobs/{job}/inputs/{index}", get(input))
+        .route("/worker/v1/jobs/{job}/artifacts", put(artifact))
+        .route("/worker/v1/jobs/{job}/result", post(result))
+        .route("/worker/v1/jobs/{job}/release", post(release))
+        .layer(DefaultBodyLimit::max(MAX_REPORT_BYTES))
+        .merge(catalog_routes())
+}
+
+fn catalog_routes() -> Router<AppState> {
+    Router::new()
+        .route("/worker/v1/catalog", put(catalog))
+        .layer(DefaultBodyLimit::max(MAX_CATALOG_BYTES))
+        .layer(RequestDecompressionLayer::new())
+}
+
+/// Proof that the caller holds the worker token.
+struct WorkerAccess;
+
+impl FromRequestParts<AppState> for WorkerAccess {
+    type Rejection = WorkerError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = header.and_then(|value| value.strip_prefix("Bearer "));
+        if token.is_some_and(|token| state.credentials.is_worker_token(token)) {
+            Ok(Self)
+        } else {
+            Err(WorkerError::Unauthorized)
+        }
+    }
+}
+
+/// A refusal in the workers' own shape.
+enum WorkerError {
+    Unauthorized,
+    Workshop(WorkshopError),
+}
+
+impl From<WorkshopError> for WorkerError {
+    fn from(error: WorkshopError) -> Self {
+        Self::Workshop(error)
+    }
+}
+
+impl IntoResponse for WorkerError {
+    fn into_response(self) -> Response {
+        let (status, error, message) = match self {
+            Self::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "the worker token is missing or wrong: give the worker the server's WORKER_TOKEN".to_owned(),
+            ),
+            // A job that is gone and a lease that is gone come to the same for a worker.
+            Self::Workshop(error @ (WorkshopError::StaleLease | WorkshopError::NotFound)) => {
+                (StatusCode::CONFLICT, "stale_lease", error.to_string())
+            }
+            Self::Workshop(WorkshopError::BadRequest(message)) => {
+                (StatusCode::BAD_REQUEST, "bad_request", message)
+            }
+            Self::Workshop(error) => return HttpError::from(error).into_response(),
+        };
+        (status, Json(Refusal { error: error.to_owned(), message })).into_response()
+    }
+}
+
+async fn config(_: WorkerAccess, State(state): State<AppState>) -> Json<WorkerConfig> {
+    Json(WorkerConfig { redis_url: state.worker_redis_url.to_string(), queue: queue::QUEUE_NAME.to_owned() })
+}
+
+async fn catalog(
+    _: WorkerAccess,
+    State(state): State<AppState>,
+    body: String,
+) -> Result<StatusCode, WorkerError> {
+    state.workshop.publish_catalog(&body).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn claim(
+    _: WorkerAccess,
+    State(state): State<AppState>,
+    Path(job): Path<JobId>,
+    Json(claim): Json<Claim>,
+) -> Result<Json<Assignment>, WorkerError> {
+    Ok(Json(state.workshop.claim(job, claim.token, claim.worker).await?))
+}
+
+#[derive(Deserialize)]
+struct TokenQuery {
+    token: LeaseToken,
+}
+
+async fn input(
+    _: WorkerAccess,
+    State(state): State<AppState>,
+    Path((job, index)): Path<(JobId, usize)>,
+    Query(query): Query<TokenQuery>,
+) -> Result<Response, WorkerError> {
+    let file = state.workshop.input_file(job, query.token, index).await?;
+    let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), 64 * 1024);
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], Body::from_stream(stream)).into_response())
+}
+
+async fn artifact(
+    _: WorkerAccess,
+    State(state): State<AppState>,
+    Path(job): Path<JobId>,
+    Query(query): Query<ArtifactQuery>,
+    body: Body,
+) -> Result<Json<PlacedFile>, WorkerError> {
+    let stream = body.into_data_stream().map_err(io::Error::other);
+    let reader = StreamReader::new(Box::pin(stream));
+    Ok(Json(state.workshop.place_artifact(job, &query, reader).await?))
+}
+
+async fn result(
+    _: WorkerAccess,
+    State(state): State<AppState>,
+    Path(job): Path<JobId>,
+    Json(report): Json<ResultReport>,
+) -> Result<StatusCode, WorkerError> {
+    state.workshop.report_result(job, report).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn release(
+    _: WorkerAccess,
+    State(state): State<AppState>,
+    Path(job): Path<JobId>,
+    Json(release): Json<Release>,
+) -> Result<StatusCode, WorkerError> {
+    state.workshop.release(job, release.token, &release.reason).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn socket(_: WorkerAccess, State(state): State<AppState>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.max_message_size(64 * 1024 * 1024).on_upgrade(move |socket| serve(state, socket))
+}
+
+/// Serves one worker's socket until either side closes it.
+async fn serve(state: AppState, socket: WebSocket) {
+    let (mut sink, mut stream) = socket.split();
+    let (outbox, mut frames) = mpsc::channel::<ServerFrame>(OUTBOX_FRAMES);
+    let mut session: Option<(WorkerId, WorkerConnection)> = None;
+    loop {
+        tokio::select! {
+            frame = frames.recv() => {
+                // `outbox` lives as long as this function, so there is always a next frame.
+                let Some(frame) = frame else { return };
+                let Ok(text) = serde_json::to_string(&frame) else { continue };
+                if sink.send(Message::Text(text.into())).await.is_err() {
+                    return;
+                }
+            }
+            message = stream.next() => match message {
+                Some(Ok(Message::Text(text))) => {
+                    if let Err(reason) = handle_frame(&state, &mut session, &outbox, &text).await {
+                        tracing::warn!(reason, "a worker's frame was refused");
+                        let _ = sink.send(Message::Close(None)).await;
+                        return;
+                    }
+                }
+                Some(Ok(Message::Binary(frame))) => handle_preview(&state, session.as_ref(), &frame).await,
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+            }
+        }
+    }
+}
+
+async fn handle_frame(
+    state: &AppState,
+    session: &mut Option<(WorkerId, WorkerConnection)>,
+    outbox: &mpsc::Sender<ServerFrame>,
+    text: &str,
+) -> Result<(), String> {
+    let frame: WorkerFrame =
+        serde_json::from_str(text).map_err(|error| format!("it cannot be read: {error}"))?;
+    match (frame, session.as_ref()) {
+        (WorkerFrame::Hello { protocol, worker, name, slots, staged, engine }, None) => {
+            if protocol != PROTOCOL_VERSION {
+                return Err(format!(
+                    "the worker speaks protocol {protocol}, this server {PROTOCOL_VERSION}: update the older one"
+                ));
+            }
+            let hello = WorkerHello { worker, name, slots, staged, engine };
+            let connection = state
+                .workshop
+                .worker_connected(hello, outbox.clone())
+                .await
+                .map_err(|error| error.to_string())?;
+            *session = Some((worker, connection));
+            outbox
+                .send(ServerFrame::Welcome { heartbeat_ms: HEARTBEAT_MS })
+                .await
+                .map_err(|error| error.to_string())
+        }
+        (WorkerFrame::Heartbeat { leases, engine }, Some((worker, _))) => {
+            state.workshop.heartbeat(*worker, &leases, &engine).await.map_err(|error| error.to_string())
+        }
+        (WorkerFrame::Event { job, token, event }, Some(_)) => {
+            match state.workshop.relay_event(job, token, event).await {
+                // The heartbeat tells the worker that this lease is gone; its late words are dropped.
+                Ok(()) | Err(WorkshopError::StaleLease | WorkshopError::NotFound) => Ok(()),
+                Err(error) => Err(error.to_string()),
+            }
+        }
+        (WorkerFrame::Hello { .. }, Some(_)) => Err("a second hello".into()),
+        (_, None) => Err("the first frame was not a hello".into()),
+    }
+}
+
+async fn handle_preview(state: &AppState, session: Option<&(WorkerId, WorkerConnection)>, frame: &Bytes) {
+    let id = |range: std::ops::Range<usize>| Uuid::from_slice(frame.get(range)?).ok();
+    let (Some(_), Some(job), Some(token)) = (session, id(0..16), id(16..32)) else { return };
+    let preview = frame.slice(32..);
+    let relayed =
+        state.workshop.relay_preview(JobId::from_uuid(job), LeaseToken::from_uuid(token), preview).await;
+    if let Err(error) = relayed {
+        tracing::debug!(%error, "a preview was dropped");
+    }
+}

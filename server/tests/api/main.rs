@@ -1,0 +1,9 @@
+//! The server over HTTP and WebSocket, with the real record and files, a queue in memory
+//! and a worker that does what the test says.
+
+mod access;
+mod isolation;
+mod lifecycle;
+mod prompt;
+mod recovery;
+mod support;

@@ -1,0 +1,177 @@
+use std::net::SocketAddr;
+
+use domain::WorkerId;
+use futures::{SinkExt, StreamExt};
+use queue::report::{
+    Assignment, Catalog, Claim, EngineState, LeaseRef, Outcome, PROTOCOL_VERSION, PlacedFile, Release,
+    ResultReport, ServerFrame, WorkerFrame,
+};
+use queue::{MemoryQueue, TaskMessage};
+use reqwest::header::{AUTHORIZATION, HeaderValue};
+use serde_json::{Map, Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use uuid::Uuid;
+
+use super::{WORKER_TOKEN, captured_object_info};
+
+/// A worker by the protocol, without an engine: the test says what its engine does.
+pub struct FakeWorker {
+    pub id: WorkerId,
+    http: reqwest::Client,
+    address: SocketAddr,
+    queue: MemoryQueue,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl FakeWorker {
+    pub async fn connect(address: SocketAddr, queue: MemoryQueue) -> Self {
+        let mut request = format!("ws://{address}/worker/v1/socket").into_client_request().unwrap();
+        let bearer = HeaderValue::from_str(&format!("Bearer {WORKER_TOKEN}")).unwrap();
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        let (socket, _) = connect_async(request).await.unwrap();
+        let id = WorkerId::from_uuid(Uuid::from_u128(rand::random()));
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let mut worker = Self { id, http, address, queue, socket };
+        worker.publish_catalog().await;
+        let hello = WorkerFrame::Hello {
+            protocol: PROTOCOL_VERSION,
+            worker: id,
+            name: "gpu".into(),
+            slots: 1,
+            staged: 1,
+            engine: EngineState::Ready,
+        };
+        worker.say(&hello).await;
+        assert!(matches!(worker.hear().await, ServerFrame::Welcome { .. }));
+        worker
+    }
+
+    /// The same worker, speaking to a server that was started again elsewhere.
+    pub fn moved_to(mut self, address: SocketAddr) -> Self {
+        self.address = address;
+        self
+    }
+
+    pub async fn publish_catalog(&self) {
+        let catalog = Catalog {
+            object_info: captured_object_info(),
+            models: [("checkpoints".to_owned(), Vec::new())].into(),
+            embeddings: Vec::new(),
+            system_stats: json!({"system": {"comfyui_version": "0.3.75", "argv": ["/secret/main.py"]}, "devices": []}),
+        };
+        let reply =
+            self.request(reqwest::Method::PUT, "/worker/v1/catalog").json(&catalog).send().await.unwrap();
+        assert_eq!(reply.status(), 204);
+    }
+
+    pub async fn say(&mut self, frame: &WorkerFrame) {
+        self.socket.send(Message::Text(serde_json::to_string(frame).unwrap().into())).await.unwrap();
+    }
+
+    pub async fn say_binary(&mut self, task: &TaskMessage, frame: &[u8]) {
+        let mut bytes = task.job.as_uuid().as_bytes().to_vec();
+        bytes.extend_from_slice(task.token.as_uuid().as_bytes());
+        bytes.extend_from_slice(frame);
+        self.socket.send(Message::Binary(bytes.into())).await.unwrap();
+    }
+
+    pub async fn hear(&mut self) -> ServerFrame {
+        loop {
+            let message = tokio::time::timeout(std::time::Duration::from_secs(10), self.socket.next()).await;
+            if let Message::Text(text) = message.expect("a frame within 10 s").expect("open").unwrap() {
+                return serde_json::from_str(&text).unwrap();
+            }
+        }
+    }
+
+    /// The next task, if the server has handed one out.
+    pub fn take(&self) -> Option<TaskMessage> {
+        self.queue.try_take()
+    }
+
+    pub async fn try_claim(&self, task: &TaskMessage) -> Result<Assignment, u16> {
+        let claim = Claim { token: task.token, worker: self.id };
+        let path = format!("/worker/v1/jobs/{}/claim", task.job);
+        let reply = self.request(reqwest::Method::POST, &path).json(&claim).send().await.unwrap();
+        if reply.status() == 200 { Ok(reply.json().await.unwrap()) } else { Err(reply.status().as_u16()) }
+    }
+
+    pub async fn claim(&self, task: &TaskMessage) -> Assignment {
+        self.try_claim(task).await.unwrap()
+    }
+
+    pub async fn event(&mut self, task: &TaskMessage, event: Value) {
+        self.say(&WorkerFrame::Event { job: task.job, token: task.token, event }).await;
+    }
+
+    /// Tells that ComfyUI has begun.
+    pub async fn start(&mut self, task: &TaskMessage) {
+        let data = json!({"prompt_id": task.job, "timestamp": 1});
+        self.event(task, json!({"type": "execution_start", "data": data})).await;
+    }
+
+    pub async fn heartbeat(&mut self, tasks: &[&TaskMessage]) {
+        let leases = tasks.iter().map(|task| LeaseRef { job: task.job, token: task.token }).collect();
+        self.say(&WorkerFrame::Heartbeat { leases, engine: EngineState::Ready }).await;
+    }
+
+    pub async fn input(&self, task: &TaskMessage, index: usize) -> (u16, Vec<u8>) {
+        let path = format!("/worker/v1/jobs/{}/inputs/{index}?token={}", task.job, task.token);
+        let reply = self.request(reqwest::Method::GET, &path).send().await.unwrap();
+        (reply.status().as_u16(), reply.bytes().await.unwrap().to_vec())
+    }
+
+    /// Uploads node 2's picture as ComfyUI would have written it.
+    pub async fn try_upload(
+        &self,
+        task: &TaskMessage,
+        subfolder: &str,
+        content: &[u8],
+    ) -> Result<PlacedFile, u16> {
+        let path = format!(
+            "/worker/v1/jobs/{}/artifacts?token={}&node=2&key=images&index=0&filename=picture_00001_.png&subfolder={subfolder}&kind=output",
+            task.job, task.token
+        );
+        let reply = self.request(reqwest::Method::PUT, &path).body(content.to_vec()).send().await.unwrap();
+        if reply.status() == 200 { Ok(reply.json().await.unwrap()) } else { Err(reply.status().as_u16()) }
+    }
+
+    pub async fn upload(&self, task: &TaskMessage, assignment: &Assignment, content: &[u8]) -> PlacedFile {
+        self.try_upload(task, &assignment.output_folder, content).await.unwrap()
+    }
+
+    pub async fn report(&self, task: &TaskMessage, outcome: Outcome, outputs: Map<String, Value>) -> u16 {
+        let report =
+            ResultReport { token: task.token, outcome, outputs, meta: Map::new(), messages: Vec::new() };
+        let path = format!("/worker/v1/jobs/{}/result", task.job);
+        self.request(reqwest::Method::POST, &path).json(&report).send().await.unwrap().status().as_u16()
+    }
+
+    pub async fn release(&self, task: &TaskMessage) -> u16 {
+        let body = Release { token: task.token, reason: "stopping".into() };
+        let path = format!("/worker/v1/jobs/{}/release", task.job);
+        self.request(reqwest::Method::POST, &path).json(&body).send().await.unwrap().status().as_u16()
+    }
+
+    /// Runs a picture job from claim to result.
+    pub async fn run(&mut self, task: &TaskMessage, content: &[u8]) {
+        let assignment = self.claim(task).await;
+        self.start(task).await;
+        let placed = self.upload(task, &assignment, content).await;
+        let outputs = outputs(&placed);
+        self.event(task, json!({"type": "executed", "data": {"node": "2", "display_node": "2", "prompt_id": task.job, "output": outputs["2"]}})).await;
+        assert_eq!(self.report(task, Outcome::Succeeded, outputs).await, 204);
+    }
+
+    pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
+        self.http.request(method, format!("http://{}{path}", self.address)).bearer_auth(WORKER_TOKEN)
+    }
+}
+
+/// What ComfyUI's history says of a picture job.
+pub fn outputs(placed: &PlacedFile) -> Map<String, Value> {
+    json!({"2": {"images": [placed]}}).as_object().unwrap().clone()
+}
