@@ -1,0 +1,47 @@
+//! Watches a ComfyUI that somebody else runs.
+
+use std::sync::Arc;
+
+use queue::report::EngineState;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use super::{Engine, EngineTiming};
+
+/// Publishes whether ComfyUI answers, until shutdown. It cannot be restarted from here.
+pub async fn watch(
+    engine: Arc<Engine>,
+    timing: EngineTiming,
+    mut restart_requests: mpsc::UnboundedReceiver<String>,
+    shutdown: CancellationToken,
+) {
+    let mut misses = 0;
+    loop {
+        match tokio::time::timeout(timing.check_limit, engine.client().queue()).await {
+            Ok(Ok(_)) => {
+                misses = 0;
+                if engine.state() != EngineState::Ready {
+                    tracing::info!("comfyui answers at {}", engine.client().base_url());
+                    engine.set_ready();
+                }
+            }
+            missed => {
+                misses += 1;
+                // Where nothing listens any more, ComfyUI is gone; a busy one only answers late.
+                let nothing_there = matches!(&missed, Ok(Err(error)) if error.never_arrived());
+                let gone = nothing_there || (misses >= timing.misses && !engine.is_busy());
+                if gone && !matches!(engine.state(), EngineState::Down { .. }) {
+                    tracing::warn!("comfyui does not answer at {}", engine.client().base_url());
+                    engine.set_down(format!("comfyui does not answer at {}", engine.client().base_url()));
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(timing.check_every) => {}
+            Some(reason) = restart_requests.recv() => {
+                tracing::error!("comfyui should be restarted by who runs it: {reason}");
+            }
+            () = shutdown.cancelled() => return,
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! The runs of this process, keyed by job and lease token.
+//!
+//! A run is a task of its own: a delivery only waits for it, and a second delivery of the
+//! same lease waits for the same run. It leaves the registry when its task ends, however
+//! that happens.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use queue::report::LeaseRef;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Why a run must end early. A later variant outranks an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stop {
+    /// Somebody cancelled the job: interrupt it and report it interrupted.
+    Cancelled,
+    /// This worker stops: interrupt the run and give the job back.
+    Released,
+    /// The lease is gone: interrupt the run and report nothing.
+    Dropped,
+}
+
+/// A run's own view of itself.
+#[derive(Debug, Clone)]
+pub struct RunHandle {
+    entry: Arc<Entry>,
+}
+
+impl RunHandle {
+    /// The server has granted the lease: from now on it is kept alive by heartbeats.
+    pub fn mark_claimed(&self) {
+        self.entry.claimed.store(true, Ordering::Relaxed);
+    }
+
+    /// Why the run must end, if it must.
+    pub fn stop(&self) -> Option<Stop> {
+        *self.entry.stop.borrow()
+    }
+
+    /// Ends the run for this reason, unless a weightier one is there already.
+    pub fn request_stop(&self, reason: Stop) {
+        self.entry.request_stop(reason);
+    }
+
+    /// Resolves once there is a reason to stop of at least this weight.
+    pub async fn stopped(&self, at_least: Stop) -> Stop {
+        let mut stop = self.entry.stop.subscribe();
+        let reason = stop.wait_for(|stop| stop.is_some_and(|reason| reason >= at_least)).await;
+        match reason.map(|reason| *reason) {
+            Ok(reason) => reason.unwrap_or(at_least),
+            // The sender lives in the entry that this handle holds.
+            Err(_) => std::future::pending().await,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Entry {
+    stop: watch::Sender<Option<Stop>>,
+    claimed: AtomicBool,
+    finished: CancellationToken,
+}
+
+impl Entry {
+    /// True where this is news.
+    fn request_stop(&self, reason: Stop) -> bool {
+        self.stop.send_if_modified(|stop| {
+            let changed = stop.is_none_or(|current| current < reason);
+            if changed {
+                *stop = Some(reason);
+            }
+            changed
+        })
+    }
+
+    /// Whether the server has granted the lease and not taken it back.
+    fn is_held(&self) -> bool {
+        self.claimed.load(Ordering::Relaxed) && *self.stop.borrow() != Some(Stop::Dropped)
+    }
+}
+
+/// All runs of this process.
+#[derive(Debug, Default)]
+pub struct RunRegistry {
+    runs: Mutex<Runs>,
+    tasks: TaskTracker,
+}
+
+#[derive(Debug, Default)]
+struct Runs {
+    entries: HashMap<LeaseRef, Arc<Entry>>,
+    /// What runs that come now are told at once.
+    closing: Option<Stop>,
+}
+
+impl RunRegistry {
+    /// Waits for the run of this lease, which is started first if there is none. The run goes on
+    /// when the returned future is dropped.
+    pub fn join_or_start<F, R>(
+        self: &Arc<Self>,
+        lease: LeaseRef,
+        run: F,
+    ) -> impl Future<Output = ()> + use<F, R>
+    where
+        F: FnOnce(RunHandle) -> R,
+        R: Future<Output = ()> + Send + 'static,
+    {
+        let finished = {
+            let mut runs = self.lock();
+            match runs.entries.get(&lease) {
+                Some(entry) => entry.finished.clone(),
+                None => {
+                    let entry = Arc::new(Entry {
+                        stop: watch::Sender::new(runs.closing),
+                        claimed: AtomicBool::new(false),
+                        finished: CancellationToken::new(),
+                    });
+                    let finished = entry.finished.clone();
+                    runs.entries.insert(lease, entry.clone());
+                    let membership = Membership { registry: self.clone(), lease, finished: finished.clone() };
+                    let running = run(RunHandle { entry });
+                    self.tasks.spawn(async move {
+                        let _membership = membership;
+                        running.await;
+                    });
+                    finished
+                }
+            }
+        };
+        async move { finished.cancelled().await }
+    }
+
+    /// The leases that this process holds, for the heartbeat.
+    pub fn leases(&self) -> Vec<LeaseRef> {
+        let runs = self.lock();
+        let held = runs.entries.iter().filter(|(_, entry)| entry.is_held());
+        held.map(|(lease, _)| *lease).collect()
+    }
+
+    /// Ends one run early. False where there is no such run, or it knows already.
+    pub fn stop(&self, lease: LeaseRef, reason: Stop) -> bool {
+        self.lock().entries.get(&lease).is_some_and(|entry| entry.request_stop(reason))
+    }
+
+    /// Ends every run early, also those that are yet to come.
+    pub fn stop_all(&self, reason: Stop) {
+        let mut runs = self.lock();
+        runs.closing = Some(reason);
+        for entry in runs.entries.values() {
+            entry.request_stop(reason);
+        }
+    }
+
+    /// Resolves once no run is left.
+    pub async fn finished(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Runs> {
+        self.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes the run out of the registry when its task ends, also by a panic.
+struct Membership {
+    registry: Arc<RunRegistry>,
+    lease: LeaseRef,
+    finished: CancellationToken,
+}
+
+impl Drop for Membership {
+    fn drop(&mut self) {
+        self.registry.lock().entries.remove(&self.lease);
+        self.finished.cancel();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use domain::{JobId, LeaseToken};
+    use tokio::sync::oneshot;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn lease(number: u128) -> LeaseRef {
+        let uuid = Uuid::from_u128(number);
+        LeaseRef { job: JobId::from_uuid(uuid), token: LeaseToken::from_uuid(uuid) }
+    }
+
+    #[tokio::test]
+    async fn a_second_delivery_joins_the_run_in_progress() {
+        let registry = Arc::new(RunRegistry::default());
+        let starts = Arc::new(AtomicUsize::new(0));
+        let (finish, finishing) = oneshot::channel::<()>();
+        let counter = starts.clone();
+        let first = registry.join_or_start(lease(1), move |_| async move {
+            counter.fetch_add(1, Ordering::Relaxed);
+            finishing.await.unwrap();
+        });
+        let counter = starts.clone();
+        let second = registry.join_or_start(lease(1), move |_| async move {
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        finish.send(()).unwrap();
+        tokio::join!(first, second);
+        assert_eq!(starts.load(Ordering::Relaxed), 1);
+    }
+
+    #[tokio::test]
+    async fn a_run_outlives_the_delivery_that_started_it() {
+        let registry = Arc::new(RunRegistry::default());
+        let (done, ended) = oneshot::channel();
+        let (finish, finishing) = oneshot::channel::<()>();
+        let delivery = registry.join_or_start(lease(1), |_| async move {
+            finishing.await.unwrap();
+            done.send(()).unwrap();
+        });
+        drop(delivery);
+        finish.send(()).unwrap();
+        ended.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn only_claimed_leases_are_kept_alive() {
+        let registry = Arc::new(RunRegistry::default());
+        let (claimed, told) = oneshot::channel();
+        let claiming = registry.join_or_start(lease(1), |handle| async move {
+            handle.mark_claimed();
+            claimed.send(()).unwrap();
+            handle.stopped(Stop::Dropped).await;
+        });
+        let unclaimed = registry.join_or_start(lease(2), |handle| async move {
+            handle.stopped(Stop::Dropped).await;
+        });
+        told.await.unwrap();
+        assert_eq!(registry.leases(), [lease(1)]);
+        registry.stop_all(Stop::Dropped);
+        tokio::join!(claiming, unclaimed);
+        assert_eq!(registry.leases(), []);
+        assert!(!registry.stop(lease(1), Stop::Cancelled));
+    }
+
+    #[tokio::test]
+    async fn a_weightier_reason_replaces_a_lighter_one_and_not_the_other_way() {
+        let registry = Arc::new(RunRegistry::default());
+        let (tell, told) = oneshot::channel();
+        let run = registry.join_or_start(lease(1), |handle| async move {
+            handle.stopped(Stop::Dropped).await;
+            handle.request_stop(Stop::Cancelled);
+            tell.send(handle.stop()).unwrap();
+        });
+        assert!(registry.stop(lease(1), Stop::Cancelled));
+        assert!(registry.stop(lease(1), Stop::Dropped));
+        run.await;
+        assert_eq!(told.await.unwrap(), Some(Stop::Dropped));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_comes_while_the_worker_stops_is_told_at_once() {
+        let registry = Arc::new(RunRegistry::default());
+        registry.stop_all(Stop::Released);
+        let (tell, told) = oneshot::channel();
+        let run = registry.join_or_start(lease(1), |handle| async move {
+            tell.send(handle.stop()).unwrap();
+        });
+        run.await;
+        assert_eq!(told.await.unwrap(), Some(Stop::Released));
+    }
+
+    #[tokio::test]
+    async fn a_run_that_panics_leaves_the_registry() {
+        let registry = Arc::new(RunRegistry::default());
+        registry.join_or_start(lease(1), |_| async { panic!("on purpose") }).await;
+        assert!(!registry.stop(lease(1), Stop::Dropped));
+        registry.finished().await;
+    }
+}

@@ -1,0 +1,8 @@
+//! The worker against a real ComfyUI, as a library and as a process.
+
+#![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod contract;
+mod process;
+mod scenarios;
+mod support;

@@ -1,0 +1,460 @@
+//! The worker against a real ComfyUI, told what to do by a server that speaks the protocol.
+//!
+//! One test, so that all scenarios share one ComfyUI, which takes long to start. They run one
+//! after the other and each leaves the worker idle.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use domain::{FailureKind, WorkerId};
+use queue::TaskMessage;
+use queue::report::{EngineState, LeaseRef, Outcome, ServerFrame};
+use runtime::{Secret, Shutdown, TaskGroup};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+use worker::assembly::{Worker, WorkerOptions};
+use worker::engine::{EngineOptions, EngineSource, EngineTiming};
+
+use crate::contract;
+use crate::support::comfyui::{engine_options, launch_options};
+use crate::support::graphs;
+use crate::support::proxy::Proxy;
+use crate::support::server::{JobRecord, TOKEN, TestServer, Told};
+
+/// The one worker of the test, and its server.
+struct Bench {
+    server: TestServer,
+    worker: Worker,
+    base_dir: tempfile::TempDir,
+}
+
+impl Bench {
+    /// Delivers a task as a queue's consumer would.
+    fn deliver(&self, task: &TaskMessage) -> JoinHandle<()> {
+        let (handler, task) = (self.worker.handler.clone(), task.clone());
+        tokio::spawn(async move { handler.handle(task).await })
+    }
+
+    /// Delivers a task that runs long, and waits until it is well under way.
+    async fn deliver_long(&self, color: u32) -> (TaskMessage, JoinHandle<()>) {
+        let task = self.server.add_job(|prefix| graphs::stepping(4096, 512, color, prefix));
+        let delivery = self.deliver(&task);
+        self.server.until(&task, "progress", |job| job.events("progress").len() >= 2).await;
+        (task, delivery)
+    }
+
+    async fn is_idle(&self) {
+        let comfyui = self.worker.engine.client();
+        let queue = comfyui.queue().await.unwrap();
+        assert_eq!(queue, Default::default(), "comfyui has nothing left to do");
+        let none = self.server.until_any(|server| server.leases().is_empty().then_some(())).await;
+        assert!(none.is_some(), "leases left: {:?}", self.server.leases());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_worker_runs_jobs_in_a_real_comfyui() {
+    let _ = tracing_subscriber::fmt().with_test_writer().with_env_filter("info,comfyui=warn").try_init();
+    let server = TestServer::start("redis://unused", "unused").await;
+    let base_dir = tempfile::tempdir().unwrap();
+    let shutdown = Shutdown::new();
+    let mut tasks = TaskGroup::new(shutdown.clone());
+    let options = WorkerOptions {
+        server_url: server.url(),
+        token: Secret::new(TOKEN),
+        name: "bench".to_owned(),
+        cache_dir: base_dir.path().join("cache"),
+        cache_capacity_bytes: 1 << 30,
+        engine: engine_options(launch_options(&base_dir.path().join("engine"))),
+    };
+    let id = WorkerId::from_uuid(Uuid::new_v4());
+    let worker = Worker::start(options, id, &shutdown, &mut tasks).unwrap();
+    let bench = Bench { server, worker, base_dir };
+
+    macro_rules! scenarios {
+        ($($scenario:ident),* $(,)?) => {$(
+            let started = Instant::now();
+            $scenario(&bench).await;
+            bench.is_idle().await;
+            println!("scenario {} passed in {:.1} s", stringify!($scenario), started.elapsed().as_secs_f32());
+        )*};
+    }
+    scenarios![
+        the_catalog_is_published_when_comfyui_is_up,
+        our_validation_answers_as_comfyui_does,
+        a_picture_is_made_and_handed_over,
+        an_input_is_fetched_once_and_used,
+        a_missing_input_is_told,
+        progress_is_passed_on,
+        nodes_that_were_added_are_not_seen,
+        a_nodes_error_is_told,
+        a_refused_graph_is_told,
+        a_job_is_cancelled_while_it_runs,
+        a_staged_job_is_cancelled_before_it_runs,
+        a_job_survives_the_loss_of_the_server,
+        a_second_delivery_joins_the_run,
+        a_lease_lost_while_running_ends_the_run,
+        a_stale_lease_is_never_run,
+        jobs_run_in_the_order_of_their_delivery,
+        a_comfyui_of_somebody_else_is_used_over_a_bad_line,
+        a_killed_comfyui_is_told_and_comes_back,
+    ];
+    a_worker_that_stops_gives_its_jobs_back(&bench, &shutdown).await;
+    tasks.join().await.unwrap();
+    assert!(bench.worker.engine.client().queue().await.is_err(), "comfyui has ended with the worker");
+}
+
+async fn the_catalog_is_published_when_comfyui_is_up(bench: &Bench) {
+    let catalog = bench.server.until_any(|server| server.catalogs().pop()).await.expect("a catalog");
+    assert_eq!(catalog.object_info["SaveImage"]["output_node"], true);
+    assert!(catalog.models.contains_key("checkpoints"));
+    assert!(catalog.system_stats["system"]["comfyui_version"].is_string());
+    assert!(matches!(bench.worker.engine.state(), EngineState::Ready));
+}
+
+async fn our_validation_answers_as_comfyui_does(bench: &Bench) {
+    assert!(contract::answers_agree(bench.worker.engine.client()).await >= 25);
+}
+
+async fn a_picture_is_made_and_handed_over(bench: &Bench) {
+    let task = bench.server.add_job(|prefix| graphs::plain_image(0xff_00_00, prefix));
+    bench.deliver(&task).await.unwrap();
+    let (record, result) = bench.server.until_result(&task).await;
+    assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+    let images = json!([
+        {"filename": "placed-2-images-0.png", "subfolder": "", "type": "output"},
+        {"filename": "placed-2-images-1.png", "subfolder": "", "type": "output"},
+    ]);
+    assert_eq!(result.outputs["2"]["images"], images);
+    assert_eq!(result.meta["2"]["node_id"], "2");
+    assert_eq!(result.messages.last().unwrap()[0], "execution_success");
+    let pictures = record.artifacts();
+    assert_eq!(pictures.len(), 2, "each file once");
+    for (_, content) in pictures {
+        assert!(content.starts_with(b"\x89PNG"));
+    }
+    let executed = record.events("executed");
+    assert_eq!(executed.len(), 1);
+    assert_eq!(executed[0]["output"]["images"], images);
+    // What the editor needs, in ComfyUI's order; the files before the message that names them.
+    let order: Vec<_> = record.told.iter().filter_map(name_of).collect();
+    let expected = [
+        "claim",
+        "execution_start",
+        "execution_cached",
+        "executing 1",
+        "executing 2",
+        "file",
+        "file",
+        "executed 2",
+        "result",
+    ];
+    assert_eq!(order, expected);
+}
+
+/// What was told, without progress.
+fn name_of(told: &Told) -> Option<String> {
+    Some(match told {
+        Told::Claimed => "claim".to_owned(),
+        Told::Event(event) => {
+            let kind = event["type"].as_str().unwrap();
+            match event["data"]["node"].as_str() {
+                _ if kind.starts_with("progress") => return None,
+                Some(node) => format!("{kind} {node}"),
+                None => kind.to_owned(),
+            }
+        }
+        Told::Preview => return None,
+        Told::Artifact { .. } => "file".to_owned(),
+        Told::Result(_) => "result".to_owned(),
+        Told::Released(_) => "release".to_owned(),
+    })
+}
+
+async fn an_input_is_fetched_once_and_used(bench: &Bench) {
+    // A picture to begin with: one that ComfyUI made.
+    let first = bench.server.add_job(|prefix| graphs::plain_image(0x10_20_30, prefix));
+    bench.deliver(&first).await.unwrap();
+    let picture = bench.server.job(&first).artifacts()[0].1.clone();
+    for round in 0..2 {
+        let task = bench.server.add_job_with_inputs(std::slice::from_ref(&picture), |prefix, files| {
+            graphs::inverted(&files[0], prefix)
+        });
+        bench.deliver(&task).await.unwrap();
+        let (record, result) = bench.server.until_result(&task).await;
+        assert!(matches!(result.outcome, Outcome::Succeeded), "round {round}: {:?}", result.outcome);
+        let kinds: Vec<_> = record.artifacts().iter().map(|(query, _)| query.kind.clone()).collect();
+        assert!(kinds.contains(&"output".to_owned()) && kinds.contains(&"temp".to_owned()), "{kinds:?}");
+        assert_eq!(result.outputs["4"]["images"][0]["type"], "temp");
+    }
+    let cached = std::fs::read_dir(bench.base_dir.path().join("cache")).unwrap().count();
+    assert_eq!(cached, 1, "one file, kept by its hash");
+}
+
+async fn a_missing_input_is_told(bench: &Bench) {
+    let gone = Bytes::from_static(b"not there any more");
+    let task = bench.server.add_job_with_inputs(&[gone], |prefix, files| graphs::inverted(&files[0], prefix));
+    let record = bench.server.job(&task);
+    let task = bench.server.add_assignment(task.job, record.assignment, &[]);
+    bench.deliver(&task).await.unwrap();
+    let (_, result) = bench.server.until_result(&task).await;
+    let expected = matches!(result.outcome, Outcome::Failed { kind: FailureKind::InputMissing, .. });
+    assert!(expected, "{:?}", result.outcome);
+}
+
+async fn progress_is_passed_on(bench: &Bench) {
+    let task = bench.server.add_job(|prefix| graphs::stepping(512, 256, 1, prefix));
+    bench.deliver(&task).await.unwrap();
+    let (record, result) = bench.server.until_result(&task).await;
+    assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+    let steps: Vec<_> =
+        record.events("progress").iter().filter(|data| data["node"] == "4").copied().collect();
+    assert!(steps.len() > 3, "{} steps", steps.len());
+    let values: Vec<_> = steps.iter().map(|data| data["value"].as_f64().unwrap()).collect();
+    assert!(values.is_sorted(), "{values:?}");
+    let states = record.events("progress_state");
+    assert_eq!(states.last().unwrap()["nodes"]["6"]["state"], "finished");
+    assert!(states.iter().all(|data| data["prompt_id"] == task.job.to_string()));
+}
+
+async fn nodes_that_were_added_are_not_seen(bench: &Bench) {
+    let task = bench.server.add_job(|prefix| {
+        let mut graph = graphs::plain_image(5, prefix);
+        let joined = json!({"string_a": prefix, "string_b": "x", "delimiter": "-"});
+        graph.insert("added".into(), json!({"class_type": "StringConcatenate", "inputs": joined}));
+        graph["2"]["inputs"]["filename_prefix"] = json!(["added", 0]);
+        graph
+    });
+    let mut record = bench.server.job(&task);
+    record.assignment.added_nodes = vec!["added".to_owned()];
+    let task = bench.server.add_assignment(task.job, record.assignment, &[]);
+    bench.deliver(&task).await.unwrap();
+    let (record, result) = bench.server.until_result(&task).await;
+    assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+    assert!(record.events("executing").iter().any(|data| data["node"] == "2"));
+    let told = record.told.iter().filter_map(|told| match told {
+        Told::Event(event) => Some(event.to_string()),
+        _ => None,
+    });
+    for event in told {
+        assert!(!event.contains("\"added\""), "{event}");
+    }
+}
+
+async fn a_nodes_error_is_told(bench: &Bench) {
+    let task = bench.server.add_job(graphs::raising);
+    bench.deliver(&task).await.unwrap();
+    let (record, result) = bench.server.until_result(&task).await;
+    let Outcome::NodeError { error } = result.outcome else { panic!("{:?}", result.outcome) };
+    assert_eq!(error["node_id"], "3");
+    assert_eq!(error["exception_type"], "ZeroDivisionError");
+    assert!(record.events("execution_error").is_empty(), "the result says it");
+    assert_eq!(result.messages.last().unwrap()[0], "execution_error");
+}
+
+async fn a_refused_graph_is_told(bench: &Bench) {
+    let task = bench.server.add_job(graphs::unknown_class);
+    bench.deliver(&task).await.unwrap();
+    let (_, result) = bench.server.until_result(&task).await;
+    let Outcome::Refused { response } = result.outcome else { panic!("{:?}", result.outcome) };
+    assert!(response["error"]["type"].is_string(), "{response}");
+}
+
+async fn a_job_is_cancelled_while_it_runs(bench: &Bench) {
+    let (task, delivery) = bench.deliver_long(21).await;
+    bench.server.command(ServerFrame::Cancel { job: task.job, token: task.token });
+    delivery.await.unwrap();
+    let (record, result) = bench.server.until_result(&task).await;
+    let Outcome::Interrupted { data } = result.outcome else { panic!("{:?}", result.outcome) };
+    assert_eq!(data["prompt_id"], task.job.to_string());
+    assert_eq!(data["node_id"], "3");
+    assert!(record.events("execution_interrupted").is_empty(), "the result says it");
+}
+
+async fn a_staged_job_is_cancelled_before_it_runs(bench: &Bench) {
+    let (running, first) = bench.deliver_long(22).await;
+    let staged = bench.server.add_job(|prefix| graphs::plain_image(1, prefix));
+    let second = bench.deliver(&staged);
+    bench.server.until(&staged, "a claim", |job| !job.told.is_empty()).await;
+    let both = [&running, &staged].map(|task| LeaseRef { job: task.job, token: task.token });
+    let kept = bench.server.until_any(|server| {
+        let leases = server.leases();
+        both.iter().all(|lease| leases.contains(lease)).then_some(())
+    });
+    assert!(kept.await.is_some(), "both leases are kept alive: {:?}", bench.server.leases());
+    bench.server.command(ServerFrame::Cancel { job: staged.job, token: staged.token });
+    second.await.unwrap();
+    let (record, result) = bench.server.until_result(&staged).await;
+    assert!(matches!(result.outcome, Outcome::Interrupted { .. }), "{:?}", result.outcome);
+    assert!(record.events("execution_start").is_empty());
+    assert!(bench.server.job(&running).result().is_none(), "the other one still runs");
+    bench.server.command(ServerFrame::Cancel { job: running.job, token: running.token });
+    first.await.unwrap();
+    bench.server.until_result(&running).await;
+}
+
+async fn a_job_survives_the_loss_of_the_server(bench: &Bench) {
+    let task = bench.server.add_job(|prefix| graphs::stepping(1024, 512, 2, prefix));
+    let delivery = bench.deliver(&task);
+    bench.server.until(&task, "progress", |job| !job.events("progress").is_empty()).await;
+    bench.server.set_away(true);
+    let comfyui = bench.worker.engine.client();
+    let id = task.job.to_string();
+    while comfyui.history(&id).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert!(bench.server.job(&task).result().is_none());
+    bench.server.set_away(false);
+    delivery.await.unwrap();
+    let (record, result) = bench.server.until_result(&task).await;
+    assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+    assert_eq!(record.artifacts().len(), 1);
+}
+
+async fn a_second_delivery_joins_the_run(bench: &Bench) {
+    let task = bench.server.add_job(|prefix| graphs::stepping(512, 256, 3, prefix));
+    let first = bench.deliver(&task);
+    bench.server.until(&task, "a claim", |job| !job.told.is_empty()).await;
+    // As a queue does that lost its connection: the delivery is dropped, then made again.
+    first.abort();
+    bench.deliver(&task).await.unwrap();
+    let (record, _) = bench.server.until_result(&task).await;
+    let count = |wanted: fn(&Told) -> bool| record.told.iter().filter(|told| wanted(told)).count();
+    assert_eq!(count(|told| matches!(told, Told::Claimed)), 1);
+    assert_eq!(count(|told| matches!(told, Told::Result(_))), 1);
+}
+
+async fn a_lease_lost_while_running_ends_the_run(bench: &Bench) {
+    let (task, delivery) = bench.deliver_long(23).await;
+    let again = bench.server.dispatch_again(&task);
+    bench.server.command(ServerFrame::Drop { job: task.job, token: task.token });
+    delivery.await.unwrap();
+    let record = bench.server.job(&task);
+    assert!(record.told.is_empty(), "nothing of the lost attempt counts: {:?}", record.told);
+    // The same job, again, under the same id in the same ComfyUI.
+    let mut assignment = record.assignment;
+    assignment.prompt = graphs::plain_image(9, &format!("{}/ComfyUI", assignment.output_folder));
+    let again =
+        TaskMessage { attempt: again.attempt, ..bench.server.add_assignment(task.job, assignment, &[]) };
+    bench.deliver(&again).await.unwrap();
+    let (_, result) = bench.server.until_result(&again).await;
+    assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+}
+
+async fn a_stale_lease_is_never_run(bench: &Bench) {
+    let claimed_late = bench.server.add_job(|prefix| graphs::plain_image(11, prefix));
+    bench.server.make_stale(&claimed_late);
+    bench.deliver(&claimed_late).await.unwrap();
+    let comfyui = bench.worker.engine.client();
+    assert!(comfyui.history(&claimed_late.job.to_string()).await.unwrap().is_none());
+    // One that turns stale unnoticed: the first refused file ends it.
+    let task = bench.server.add_job(|prefix| graphs::stepping(1024, 512, 12, prefix));
+    let delivery = bench.deliver(&task);
+    bench.server.until(&task, "progress", |job| !job.events("progress").is_empty()).await;
+    bench.server.make_stale(&task);
+    delivery.await.unwrap();
+    let record: JobRecord = bench.server.job(&task);
+    assert!(record.result().is_none() && record.artifacts().is_empty());
+}
+
+async fn jobs_run_in_the_order_of_their_delivery(bench: &Bench) {
+    let tasks: Vec<_> = (0..4)
+        .map(|color| bench.server.add_job(|prefix| graphs::plain_image(0x40 + color, prefix)))
+        .collect();
+    let mut deliveries = Vec::new();
+    for task in &tasks {
+        deliveries.push(bench.deliver(task));
+        bench.server.until(task, "a claim", |job| !job.told.is_empty()).await;
+    }
+    for delivery in deliveries {
+        delivery.await.unwrap();
+    }
+    let start = |task: &TaskMessage| {
+        let record = bench.server.job(task);
+        let start: &Value = record.events("execution_start")[0];
+        start["timestamp"].as_u64().unwrap()
+    };
+    let starts: Vec<_> = tasks.iter().map(start).collect();
+    assert!(starts.is_sorted(), "{starts:?}");
+}
+
+async fn a_comfyui_of_somebody_else_is_used_over_a_bad_line(bench: &Bench) {
+    let url = bench.worker.engine.client().base_url();
+    let proxy = Proxy::start(url.rsplit(':').next().unwrap().parse().unwrap()).await;
+    let shutdown = Shutdown::new();
+    let mut tasks = TaskGroup::new(shutdown.clone());
+    let source = EngineSource::Running { url: format!("http://{}", proxy.address) };
+    let timing = EngineTiming::new(Duration::from_secs(60));
+    let options = WorkerOptions {
+        server_url: bench.server.url(),
+        token: Secret::new(TOKEN),
+        name: "guest".to_owned(),
+        cache_dir: bench.base_dir.path().join("cache"),
+        cache_capacity_bytes: 1 << 30,
+        engine: EngineOptions { source, timing },
+    };
+    let id = WorkerId::from_uuid(Uuid::new_v4());
+    let guest = Worker::start(options, id, &shutdown, &mut tasks).unwrap();
+    let task = bench.server.add_job(|prefix| graphs::stepping(1024, 256, 31, prefix));
+    let (handler, delivered) = (guest.handler.clone(), task.clone());
+    let delivery = tokio::spawn(async move { handler.handle(delivered).await });
+    let progress = |job: &JobRecord| job.events("progress").len();
+    let seen = progress(&bench.server.until(&task, "progress", |job| progress(job) > 0).await);
+    proxy.cut();
+    bench.server.until(&task, "progress after the cut", |job| progress(job) > seen + 2).await;
+    delivery.await.unwrap();
+    let (_, result) = bench.server.until_result(&task).await;
+    assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+    shutdown.request();
+    tasks.join().await.unwrap();
+    assert!(bench.worker.engine.client().queue().await.is_ok(), "it outlives a worker that only used it");
+}
+
+async fn a_killed_comfyui_is_told_and_comes_back(bench: &Bench) {
+    let (task, delivery) = bench.deliver_long(24).await;
+    let staged = bench.server.add_job(|prefix| graphs::plain_image(25, prefix));
+    let waiting = bench.deliver(&staged);
+    bench.server.until(&staged, "a claim", |job| !job.told.is_empty()).await;
+    let catalogs = bench.server.catalogs().len();
+    kill_comfyui(bench);
+    delivery.await.unwrap();
+    let (_, result) = bench.server.until_result(&task).await;
+    let Outcome::Failed { kind: FailureKind::EngineDied, reason } = &result.outcome else {
+        panic!("{:?}", result.outcome)
+    };
+    assert!(reason.contains("signal 9"), "{reason}");
+    // The staged one has not begun: it waits for the new ComfyUI and runs there.
+    waiting.await.unwrap();
+    let (_, result) = bench.server.until_result(&staged).await;
+    assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+    let published = bench.server.until_any(|server| (server.catalogs().len() > catalogs).then_some(()));
+    assert!(published.await.is_some(), "the new ComfyUI's catalog is published");
+}
+
+fn kill_comfyui(bench: &Bench) {
+    let folder = std::fs::read_dir(bench.base_dir.path().join("engine")).unwrap();
+    let mut names = folder.map(|entry| entry.unwrap().path());
+    let note = names.find(|path| path.to_string_lossy().contains(".comfy-multi-engine-")).expect("a note");
+    let note = std::fs::read_to_string(note).unwrap();
+    let pid = note.split(' ').next().unwrap().parse().unwrap();
+    kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
+}
+
+async fn a_worker_that_stops_gives_its_jobs_back(bench: &Bench, shutdown: &Shutdown) {
+    let (running, first) = bench.deliver_long(26).await;
+    let staged = bench.server.add_job(|prefix| graphs::plain_image(27, prefix));
+    let second = bench.deliver(&staged);
+    bench.server.until(&staged, "a claim", |job| !job.told.is_empty()).await;
+    let before = Instant::now();
+    shutdown.request();
+    first.await.unwrap();
+    second.await.unwrap();
+    assert!(before.elapsed() < Duration::from_secs(10), "it took {:?}", before.elapsed());
+    for task in [&running, &staged] {
+        let record = bench.server.job(task);
+        assert_eq!(record.release(), Some("the worker stops"), "{:?}", record.told.last());
+        assert!(record.result().is_none());
+    }
+}
