@@ -1,0 +1,27 @@
+# What a person types. Each target is a script in scripts/, which can be run directly.
+.DEFAULT_GOAL := help
+.PHONY: help up test check setup build screenshots clean
+
+help: ## This list
+	@sed -nE 's/^([a-z]+): ## /\1\t/p' Makefile | expand -t 14
+
+up: ## Install what is missing, build, run everything here, print the links
+	@exec scripts/up
+
+test: ## All tests, with real Redis, ComfyUI and Chromium
+	@exec scripts/test
+
+check: ## Format, lints, fast tests
+	@exec scripts/check
+
+setup: ## Install what running and testing need, and nothing more
+	@exec scripts/setup test
+
+build: ## Server, worker and site in release
+	@scripts/setup run && exec scripts/build
+
+screenshots: ## Take the documentation's pictures anew
+	@exec scripts/screenshots
+
+clean: ## Remove what was built; .tools/ (the set-up) and data/ stay
+	@rm -rf target end2end/node_modules end2end/results
