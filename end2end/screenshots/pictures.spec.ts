@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import type { Page } from '@playwright/test';
 
 import { expect, test } from '../fixtures/test.ts';
-import { landscape, sampling } from '../fixtures/graphs.ts';
+import { ENDLESS, landscape, sampling } from '../fixtures/graphs.ts';
 import { imagesDir } from '../fixtures/places.ts';
 
 const LARGEST_BYTES = 400_000;
@@ -35,7 +35,7 @@ test('a class at work', async ({ settle, arrive, workshop }) => {
   const ben = await arrive();
   const cara = await arrive();
   for (const person of [ben, cara]) await person.join();
-  await ben.submit(sampling('study', 2000));
+  await ben.submit(sampling('study', ENDLESS));
   await cara.submit(landscape('harbour', 1));
   await anna.submit(landscape('forest', 2));
   await cara.submit(landscape('meadow', 3));

@@ -1,6 +1,6 @@
 import type { SeatPage } from '../../fixtures/seat_page.ts';
 import { expect, test } from '../../fixtures/test.ts';
-import { invertedImage, plainImage, sampling } from '../../fixtures/graphs.ts';
+import { ENDLESS, invertedImage, plainImage, sampling } from '../../fixtures/graphs.ts';
 import { solidPng } from '../../fixtures/png.ts';
 
 /** A number that no other node of the graph counts to. */
@@ -89,8 +89,8 @@ test('nothing of one seat reaches another: not by API, files or sockets', async 
   };
   const ended = { anna: await leave(anna, 'anna'), ben: await leave(ben, 'ben') };
   // One of these runs and the other waits while both seats look.
-  const own = { ...ended.anna, active: await anna.editor.runGraph(sampling('anna-secret', 600)) };
-  const other = { ...ended.ben, active: await ben.editor.runGraph(sampling('ben-secret', 600)) };
+  const own = { ...ended.anna, active: await anna.editor.runGraph(sampling('anna-secret', ENDLESS)) };
+  const other = { ...ended.ben, active: await ben.editor.runGraph(sampling('ben-secret', ENDLESS)) };
   await anna.editor.progress();
 
   for (const [mine, theirs] of [[own, other], [other, own]] as const) {

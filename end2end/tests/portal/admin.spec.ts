@@ -1,5 +1,5 @@
 import { expect, test } from '../../fixtures/test.ts';
-import { plainImage, sampling } from '../../fixtures/graphs.ts';
+import { ENDLESS, plainImage, sampling } from '../../fixtures/graphs.ts';
 import { SEATS } from '../../fixtures/workshop.ts';
 
 test('the instructor signs in and sees jobs, workers and seats, live', async ({ arrive, workshop }) => {
@@ -25,7 +25,7 @@ test('the instructor signs in and sees jobs, workers and seats, live', async ({ 
   await expect(row.getByRole('cell').nth(1)).toHaveText('1');
 
   // The queue and what ended follow by themselves, without a reload.
-  const long = await anna.submit(sampling('long', 400));
+  const long = await anna.submit(sampling('long', ENDLESS));
   const queue = page.getByRole('region', { name: 'Queue' }).getByRole('row').filter({ hasText: anna.seat.id });
   await expect(queue).toContainText(/KSampler · \d+ %/);
   const waiting = await anna.submit(plainImage('waiting'));

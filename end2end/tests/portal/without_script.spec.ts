@@ -1,6 +1,6 @@
 /** Everything that the portal says must be readable before, or without, its script. */
 import { expect, test } from '../../fixtures/test.ts';
-import { plainImage, sampling } from '../../fixtures/graphs.ts';
+import { ENDLESS, plainImage, sampling } from '../../fixtures/graphs.ts';
 import { TITLE } from '../../fixtures/workshop.ts';
 
 const noScript = { javaScriptEnabled: false };
@@ -20,7 +20,7 @@ test('the seat’s page shows jobs and results without script, and cancels by a 
   // The browser of the tests runs no script, yet does not show what is for that case.
   expect(await anna.page.locator('noscript').innerHTML()).toContain('Without JavaScript the editor cannot run');
   await anna.finished(await anna.submit(plainImage('kept')));
-  const running = await anna.submit(sampling('running', 400));
+  const running = await anna.submit(sampling('running', ENDLESS));
 
   await anna.bar.getByRole('link', { name: 'Gallery' }).click();
   await expect(anna.tiles).toHaveAccessibleName('kept_00001_.png');
