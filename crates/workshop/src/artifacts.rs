@@ -1,5 +1,6 @@
 //! Output files coming from a worker into a seat's folder.
 
+use comfy_api::ENGINE_FOLDER;
 use domain::{JobId, LeaseToken};
 use queue::report::{ArtifactQuery, PlacedFile};
 use store::NewArtifact;
@@ -19,7 +20,7 @@ impl Workshop {
         body: impl AsyncRead + Send + Unpin,
     ) -> Result<PlacedFile, WorkshopError> {
         let (seat, attempt) = self.current_attempt(id, query.token).await?;
-        let folder = format!("cm/{id}/{attempt}");
+        let folder = output_folder(id, attempt);
         let files = self.files().seat(seat).await?;
         let earlier = self.store().artifact_at(id, &query.node, &query.key, query.index).await?;
         let name = ArtifactName {
@@ -61,6 +62,12 @@ impl Workshop {
             stored.job.lease().is_some_and(|lease| lease.token == token && lease.worker.is_some());
         if is_current { Ok((stored.job.seat, stored.job.attempt)) } else { Err(WorkshopError::StaleLease) }
     }
+}
+
+/// Where the outputs of one attempt lie on the engine: apart for each, since ComfyUI
+/// answers an identical graph with the files of the earlier run.
+pub(crate) fn output_folder(id: JobId, attempt: u32) -> String {
+    format!("{ENGINE_FOLDER}/{id}/{attempt}")
 }
 
 /// The participant's own part of an engine-side folder: `cm/<job>/<attempt>/portraits` is `portraits`.

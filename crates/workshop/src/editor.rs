@@ -138,7 +138,7 @@ impl Workshop {
         match self.queue_remaining(seat).await {
             Ok(remaining) => {
                 let frame = events::status(remaining as usize, None).to_string();
-                self.inner.hub.send(seat, None, FramePayload::Text(frame));
+                self.inner.hub.send_to_all(seat, FramePayload::Text(frame));
             }
             Err(error) => tracing::error!(seat.id = %seat, %error, "could not count a seat's queue"),
         }

@@ -66,13 +66,22 @@ impl Hub {
     }
 
     /// Sends to the tab that queued the job; where that tab is closed (the participant
-    /// went on elsewhere), to all of the seat's.
+    /// went on elsewhere), to all of the seat's. A job queued without a `client_id` has no
+    /// editor that waits for it, and another graph's must not be filled with its results.
     pub(crate) fn send(&self, seat: SeatId, client_id: Option<&str>, payload: FramePayload) {
-        let channel = self.seat(seat);
-        let is_open = |sid: &&str| lock(&channel.editors).iter().any(|open| open == sid);
-        let client_id = client_id.filter(is_open).map(str::to_owned);
+        let Some(client_id) = client_id else { return };
+        let is_open = lock(&self.seat(seat).editors).iter().any(|open| open == client_id);
+        self.send_frame(seat, SeatFrame { client_id: is_open.then(|| client_id.to_owned()), payload });
+    }
+
+    /// Sends to all of the seat's editors.
+    pub(crate) fn send_to_all(&self, seat: SeatId, payload: FramePayload) {
+        self.send_frame(seat, SeatFrame { client_id: None, payload });
+    }
+
+    fn send_frame(&self, seat: SeatId, frame: SeatFrame) {
         // Nobody listening is fine: pages read the state when they open.
-        let _ = channel.frames.send(SeatFrame { client_id, payload });
+        let _ = self.seat(seat).frames.send(frame);
     }
 
     pub(crate) fn subscribe(&self, seat: SeatId) -> broadcast::Receiver<SeatFrame> {

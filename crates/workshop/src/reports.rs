@@ -3,9 +3,10 @@
 //! Invariant: everything that concerns a job is accepted with the token of its
 //! current lease only; anything else is `StaleLease` and changes nothing.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use bytes::Bytes;
+use comfy_api::ENGINE_FOLDER;
 use comfy_api::events;
 use comfy_api::prompt::prune_prompt;
 use comfy_api::restore::{EngineNames, restore_error, restore_event, restore_value};
@@ -17,6 +18,7 @@ use serde_json::{Map, Value};
 use store::{Event, EventKind, JobResult, StoredJob, StoredWorker};
 use tokio::sync::mpsc;
 
+use crate::artifacts::output_folder;
 use crate::editor::execution_error;
 use crate::hub::FramePayload;
 use crate::runs::{CatchUp, Run};
@@ -341,6 +343,7 @@ impl Workshop {
                 inputs,
                 names,
                 progress: None,
+                cached: HashSet::new(),
                 catch_up: CatchUp::default(),
             },
         );
@@ -370,10 +373,9 @@ impl From<WorkshopError> for Preparation {
     }
 }
 
-/// Where a job's files lie on the engine: outputs apart for each attempt, since ComfyUI
-/// answers an identical graph with the files of the earlier run; inputs apart for each seat.
+/// Where a job's files lie on the engine: outputs apart for each attempt, inputs for each seat.
 fn engine_folders(job: &Job) -> (String, String) {
-    (format!("cm/{}/{}", job.id, job.attempt), format!("cm/{}", job.seat))
+    (output_folder(job.id, job.attempt), format!("{ENGINE_FOLDER}/{}", job.seat))
 }
 
 /// What the engine reported of outputs, in the participant's own names.

@@ -3,7 +3,7 @@
 //! Only a cache: after a restart of the server an entry is made again from the
 //! record when the worker next speaks of the job.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
 use comfy_api::restore::EngineNames;
@@ -30,6 +30,8 @@ pub(crate) struct Run {
     /// How to say in the participant's words what the engine says.
     pub names: EngineNames,
     pub progress: Option<JobProgress>,
+    /// Nodes that ComfyUI did not need to run again.
+    pub cached: HashSet<String>,
     /// The latest of each message that an editor needs to catch up, in the order to send them.
     pub catch_up: CatchUp,
 }
@@ -37,13 +39,16 @@ pub(crate) struct Run {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct CatchUp {
     pub execution_start: Option<String>,
+    pub execution_cached: Option<String>,
     pub progress_state: Option<String>,
     pub executing: Option<String>,
 }
 
 impl CatchUp {
     pub(crate) fn frames(&self) -> impl Iterator<Item = &String> {
-        [&self.execution_start, &self.progress_state, &self.executing].into_iter().flatten()
+        [&self.execution_start, &self.execution_cached, &self.progress_state, &self.executing]
+            .into_iter()
+            .flatten()
     }
 }
 
@@ -82,21 +87,32 @@ impl Run {
     pub(crate) fn note(&mut self, kind: &str, data: &Map<String, Value>, frame: &str) {
         match kind {
             "execution_start" => self.catch_up.execution_start = Some(frame.to_owned()),
+            "execution_cached" => {
+                self.catch_up.execution_cached = Some(frame.to_owned());
+                let nodes = data.get("nodes").and_then(Value::as_array).into_iter().flatten();
+                self.cached = nodes.filter_map(Value::as_str).map(str::to_owned).collect();
+            }
             "executing" => self.catch_up.executing = Some(frame.to_owned()),
             "progress_state" => {
                 self.catch_up.progress_state = Some(frame.to_owned());
-                self.progress = progress(data, &self.titles);
+                self.progress = progress(data, &self.titles, &self.cached);
             }
             _ => {}
         }
     }
 }
 
-/// The portal's progress from a `progress_state`: its running node and the count of finished ones.
-fn progress(data: &Map<String, Value>, titles: &HashMap<String, String>) -> Option<JobProgress> {
+/// The portal's progress from a `progress_state`: its running node and the count of those that
+/// are done, which it tells of the ones that ran in this job only, not of the `cached`.
+fn progress(
+    data: &Map<String, Value>,
+    titles: &HashMap<String, String>,
+    cached: &HashSet<String>,
+) -> Option<JobProgress> {
     let nodes = data.get("nodes")?.as_object()?;
     let state = |node: &Value, name: &str| node.get("state").and_then(Value::as_str) == Some(name);
-    let nodes_done = nodes.values().filter(|node| state(node, "finished")).count();
+    let finished = nodes.iter().filter(|(_, node)| state(node, "finished")).map(|(id, _)| id);
+    let nodes_done = finished.chain(cached).collect::<HashSet<_>>().len();
     let (id, node) = nodes.iter().rfind(|(_, node)| state(node, "running"))?;
     let number = |field: &str| node.get(field).and_then(Value::as_f64).unwrap_or(0.0);
     let shown = node.get("display_node_id").and_then(Value::as_str).unwrap_or(id);
@@ -120,18 +136,18 @@ mod tests {
             "1": {"value": 1.0, "max": 1.0, "state": "finished", "display_node_id": "1"},
             "3": {"value": 2.0, "max": 4.0, "state": "running", "display_node_id": "3"},
         }});
-        let titles = HashMap::from([("1".into(), "Load".into()), ("3".into(), "My sampler".into())]);
-        let progress = progress(data.as_object().unwrap(), &titles).unwrap();
+        let titles = HashMap::from([("1".into(), "Load".into()), ("2".into(), "Model".into()), ("3".into(), "My sampler".into())]);
+        let progress = progress(data.as_object().unwrap(), &titles, &HashSet::from(["2".into()])).unwrap();
         assert_eq!(progress.node_title, "My sampler");
         assert_eq!(
             (progress.value, progress.max, progress.nodes_done, progress.nodes_total),
-            (2.0, 4.0, 1, 2)
+            (2.0, 4.0, 2, 3)
         );
     }
 
     #[test]
     fn between_nodes_there_is_no_progress_to_show() {
         let data = serde_json::json!({"nodes": {"1": {"value": 1, "max": 1, "state": "finished"}}});
-        assert_eq!(progress(data.as_object().unwrap(), &HashMap::new()), None);
+        assert_eq!(progress(data.as_object().unwrap(), &HashMap::new(), &HashSet::new()), None);
     }
 }
