@@ -71,6 +71,7 @@ impl Worker {
         let registry = Arc::new(RunRegistry::default());
         // Outlives the runs, which need the engine and the socket to end well.
         let services = CancellationToken::new();
+        let output_dir = options.engine.source.output_dir();
         let (engine, keeping_engine) = Engine::start(options.engine, services.clone())?;
         tasks.spawn("engine", unfailing(keeping_engine));
         let hello = Hello { name: options.name, slots: SLOTS, staged: STAGED };
@@ -100,6 +101,7 @@ impl Worker {
             engine: engine.clone(),
             turns: Turns::new(SLOTS as usize, ORDER_GRACE),
             cache: InputCache::new(options.cache_dir, options.cache_capacity_bytes),
+            output_dir,
             engine_patience,
         });
         let handler = Arc::new(RunStarter { registry: registry.clone(), context });

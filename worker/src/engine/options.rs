@@ -26,6 +26,14 @@ impl EngineSource {
             Self::Launched(launch) => format!("http://127.0.0.1:{}", launch.port),
         }
     }
+
+    /// Where ComfyUI writes outputs, as far as this worker knows.
+    pub fn output_dir(&self) -> Option<PathBuf> {
+        match self {
+            Self::Running { .. } => None,
+            Self::Launched(launch) => Some(launch.base_dir.join("output")),
+        }
+    }
 }
 
 /// How to start ComfyUI.

@@ -38,13 +38,17 @@ impl EngineProcess {
     pub async fn start(options: &LaunchOptions) -> io::Result<Self> {
         // ComfyUI makes every folder that it needs but this one, without which it does not start.
         tokio::fs::create_dir_all(options.base_dir.join("custom_nodes")).await?;
+        // Its database would otherwise be below its own program, which need not be writable.
+        let user_dir = options.base_dir.join("user");
+        tokio::fs::create_dir_all(&user_dir).await?;
+        let database_url = format!("sqlite:///{}", user_dir.join("comfyui.db").display());
         let mut child = Command::new(&options.python)
             .arg(options.comfyui_dir.join("main.py"))
             .args(["--listen", "127.0.0.1", "--port", &options.port.to_string()])
             .arg("--base-directory")
             .arg(&options.base_dir)
             .args(["--preview-method", "auto", "--disable-auto-launch", "--disable-api-nodes"])
-            .args(["--max-upload-size", MAX_UPLOAD])
+            .args(["--max-upload-size", MAX_UPLOAD, "--database-url", &database_url])
             .args(&options.args)
             .current_dir(&options.comfyui_dir)
             // Otherwise the last lines before a crash would be lost in a buffer.

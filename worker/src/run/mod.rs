@@ -10,6 +10,7 @@ mod outputs;
 mod relay;
 mod relevance;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct RunContext {
     pub engine: Arc<Engine>,
     pub turns: Arc<Turns>,
     pub cache: InputCache,
+    /// Where ComfyUI writes outputs, if it is this worker's own.
+    pub output_dir: Option<PathBuf>,
     /// A run that waits longer than this for ComfyUI to come up is given back.
     pub engine_patience: Duration,
 }
@@ -141,7 +144,11 @@ impl Run<'_> {
         unless_stopped(self.handle, Stop::Cancelled, preparing).await.map_err(RunError::Stopped)??;
         let turn =
             unless_stopped(self.handle, Stop::Cancelled, place.turn()).await.map_err(RunError::Stopped)?;
-        self.execute(assignment, turn).await
+        let report = self.execute(assignment, turn).await?;
+        if let Some(output_dir) = &self.context.output_dir {
+            outputs::discard(output_dir, &assignment.output_folder).await;
+        }
+        Ok(report)
     }
 
     /// Interrupted before ComfyUI ever saw it, given back, or gone.

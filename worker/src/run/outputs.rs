@@ -4,6 +4,8 @@
 //! sent: a node may report any path, and another seat's files lie in the same engine.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::path::{Component, Path};
 
 use comfy_api::client::{ClientError, StoredFile};
 use domain::FailureKind;
@@ -126,6 +128,27 @@ impl<'a> Outputs<'a> {
         let (length, content) = context.engine.client().view(file).await.map_err(engine)?;
         let body = reqwest::Body::wrap_stream(content.into_stream());
         context.server.put_artifact(self.run.task.job, query, length, body).await
+    }
+}
+
+/// Removes what an attempt left in ComfyUI's output folder: the server has it, and a GPU box's
+/// disk is small. A later attempt has another folder, so nothing will ask for it again.
+pub async fn discard(output_dir: &Path, output_folder: &str) {
+    let folder = Path::new(output_folder);
+    if !folder.components().all(|part| matches!(part, Component::Normal(_))) {
+        return;
+    }
+    match tokio::fs::remove_dir_all(output_dir.join(folder)).await {
+        Ok(()) => {}
+        // The graph saved nothing.
+        Err(error) if error.kind() == ErrorKind::NotFound => return,
+        Err(error) => {
+            tracing::warn!(folder = output_folder, "an output folder could not be removed: {error}");
+        }
+    }
+    // The job's own folder, unless another attempt still has files in it.
+    if let Some(parent) = folder.parent().filter(|parent| parent.components().count() > 1) {
+        let _ = tokio::fs::remove_dir(output_dir.join(parent)).await;
     }
 }
 

@@ -128,6 +128,8 @@ async fn a_picture_is_made_and_handed_over(bench: &Bench) {
         {"filename": "placed-2-images-1.png", "subfolder": "", "type": "output"},
     ]);
     assert_eq!(result.outputs["2"]["images"], images);
+    let left = bench.base_dir.path().join("engine/output").join(&record.assignment.output_folder);
+    assert!(!left.exists(), "what was handed over is removed from the engine's disk");
     assert_eq!(result.meta["2"]["node_id"], "2");
     assert_eq!(result.messages.last().unwrap()[0], "execution_success");
     let pictures = record.artifacts();
