@@ -1,5 +1,6 @@
 //! What the binary can be told to do.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -127,16 +128,21 @@ pub async fn print_links(config: ServerConfig) -> anyhow::Result<()> {
         config.data_dir.display()
     );
     let store = Store::open(&path).await?;
+    let mut text = String::new();
     for seat in store.seats(config.seats).await? {
-        println!("{}  {}/join/{}", seat.id, config.public_url, seat.join_token);
-    }
-    println!("admin    {}/admin", config.public_url);
-    if config.admin_password.is_none() {
-        let (password, _) = credentials(&config)?;
-        println!("password {password}");
+        text += &format!("{}  {}/join/{}\n", seat.id, config.public_url, seat.join_token);
     }
     store.close().await;
-    Ok(())
+    text += &format!("admin    {}/admin\n", config.public_url);
+    if config.admin_password.is_none() {
+        let (password, _) = credentials(&config)?;
+        text += &format!("password {password}\n");
+    }
+    match std::io::stdout().write_all(text.as_bytes()) {
+        // Whoever reads needs no more of it: `links | head`.
+        Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        printed => Ok(printed?),
+    }
 }
 
 async fn clean_sessions(
