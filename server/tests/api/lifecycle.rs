@@ -66,6 +66,29 @@ async fn the_editor_hears_a_run_in_comfyuis_order() {
 }
 
 #[tokio::test]
+async fn a_job_of_a_program_fills_no_open_graph() {
+    let app = TestApp::start().await;
+    let mut worker = app.worker().await;
+    let seat = app.seat(1).await;
+    let mut socket = seat.socket("").await;
+    // No client_id: nobody's tab waits for it.
+    let mut graph = picture(1);
+    graph["client_id"] = json!("");
+    seat.queue(&graph).await;
+    app.dispatch().await;
+    let task = worker.take().unwrap();
+    let assignment = worker.claim(&task).await;
+    worker.start(&task).await;
+    let placed = worker.upload(&task, &assignment, b"png").await;
+    assert_eq!(worker.report(&task, Outcome::Succeeded, outputs(&placed)).await, 204);
+    let is_empty = |frame: &Value| frame["data"]["status"]["exec_info"]["queue_remaining"] == 0;
+    let mut frames = socket.until(is_empty).await;
+    // The first tells of the empty queue before the job.
+    frames.extend(socket.until(is_empty).await);
+    assert!(types(&frames).iter().all(|kind| *kind == "status"), "{frames:?}");
+}
+
+#[tokio::test]
 async fn previews_come_in_the_form_that_the_client_understands() {
     let app = TestApp::start().await;
     let mut worker = app.worker().await;

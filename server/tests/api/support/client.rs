@@ -87,9 +87,14 @@ impl Client {
         self.post_json(&format!("{}{path}", self.base), body).await
     }
 
-    /// Queues a graph and gives its `prompt_id`.
+    /// Queues a graph and gives its `prompt_id`. Unless it names its tab, from one that was closed
+    /// since, so that all of the seat's are told.
     pub async fn queue(&self, graph: &Value) -> String {
-        let reply = self.comfy_post("/api/prompt", graph).await;
+        let mut graph = graph.clone();
+        if graph.get("client_id").is_none() {
+            graph["client_id"] = "a-closed-tab".into();
+        }
+        let reply = self.comfy_post("/api/prompt", &graph).await;
         assert_eq!(reply.status, 200, "{}", reply.text());
         reply.json()["prompt_id"].as_str().unwrap().to_owned()
     }

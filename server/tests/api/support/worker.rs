@@ -1,3 +1,4 @@
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 
 use domain::WorkerId;
@@ -24,6 +25,8 @@ pub struct FakeWorker {
     address: SocketAddr,
     queue: MemoryQueue,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Frames that came while it waited for something else.
+    heard: VecDeque<ServerFrame>,
 }
 
 impl FakeWorker {
@@ -34,7 +37,7 @@ impl FakeWorker {
         let (socket, _) = connect_async(request).await.unwrap();
         let id = WorkerId::from_uuid(Uuid::from_u128(rand::random()));
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut worker = Self { id, http, address, queue, socket };
+        let mut worker = Self { id, http, address, queue, socket, heard: VecDeque::new() };
         worker.publish_catalog().await;
         let hello = WorkerFrame::Hello {
             protocol: PROTOCOL_VERSION,
@@ -80,11 +83,26 @@ impl FakeWorker {
 
     pub async fn hear(&mut self) -> ServerFrame {
         loop {
-            let message = tokio::time::timeout(std::time::Duration::from_secs(10), self.socket.next()).await;
-            if let Message::Text(text) = message.expect("a frame within 10 s").expect("open").unwrap() {
-                return serde_json::from_str(&text).unwrap();
+            if let Some(frame) = self.heard.pop_front() {
+                return frame;
             }
+            self.listen().await;
         }
+    }
+
+    /// Waits until the server has read all that was said: what goes over HTTP must not overtake it.
+    pub async fn flush(&mut self) {
+        self.socket.send(Message::Ping(b"flush".to_vec().into())).await.unwrap();
+        while !matches!(self.listen().await, Message::Pong(_)) {}
+    }
+
+    async fn listen(&mut self) -> Message {
+        let message = tokio::time::timeout(std::time::Duration::from_secs(10), self.socket.next()).await;
+        let message = message.expect("a frame within 10 s").expect("open").unwrap();
+        if let Message::Text(text) = &message {
+            self.heard.push_back(serde_json::from_str(text).unwrap());
+        }
+        message
     }
 
     /// The next task, if the server has handed one out.
@@ -107,10 +125,11 @@ impl FakeWorker {
         self.say(&WorkerFrame::Event { job: task.job, token: task.token, event }).await;
     }
 
-    /// Tells that ComfyUI has begun.
+    /// Tells that ComfyUI has begun, and waits until the server knows.
     pub async fn start(&mut self, task: &TaskMessage) {
         let data = json!({"prompt_id": task.job, "timestamp": 1});
         self.event(task, json!({"type": "execution_start", "data": data})).await;
+        self.flush().await;
     }
 
     pub async fn heartbeat(&mut self, tasks: &[&TaskMessage]) {
@@ -163,6 +182,7 @@ impl FakeWorker {
         let placed = self.upload(task, &assignment, content).await;
         let outputs = outputs(&placed);
         self.event(task, json!({"type": "executed", "data": {"node": "2", "display_node": "2", "prompt_id": task.job, "output": outputs["2"]}})).await;
+        self.flush().await;
         assert_eq!(self.report(task, Outcome::Succeeded, outputs).await, 204);
     }
 
