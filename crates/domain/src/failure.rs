@@ -12,6 +12,8 @@ pub enum FailureKind {
     Refused,
     /// An input file of the job is gone. Never retried.
     InputMissing,
+    /// A node could not find or read a model. Never retried.
+    MissingModel,
     /// The worker stopped renewing its lease.
     WorkerLost,
     /// ComfyUI died or hung while the job ran.
@@ -26,7 +28,7 @@ impl FailureKind {
     /// Whether another attempt may succeed without the participant changing anything.
     pub fn is_infrastructure(self) -> bool {
         match self {
-            Self::Node | Self::Refused | Self::InputMissing => false,
+            Self::Node | Self::Refused | Self::InputMissing | Self::MissingModel => false,
             Self::WorkerLost | Self::EngineDied | Self::OutOfMemory | Self::Transfer => true,
         }
     }
@@ -41,8 +43,11 @@ impl FailureKind {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {
     pub kind: FailureKind,
-    /// A sentence for the participant: what happened and what to do next.
+    /// A sentence for the participant: what happened.
     pub message: String,
+    /// Another: what to try.
+    #[serde(default)]
+    pub advice: String,
     /// ComfyUI's `execution_error` data as JSON text, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,

@@ -38,9 +38,9 @@ pub struct Job {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
-    /// Waiting for a worker. `returned` jobs were on a worker before and go first.
+    /// Waiting for a worker. One that was on a worker before goes first in its class.
     Queued {
-        returned: bool,
+        returned: Option<ReturnReason>,
     },
     /// Handed to delivery, and from the claim on prepared by a worker.
     Leased {
@@ -64,6 +64,20 @@ pub enum JobState {
         started_at: Option<Timestamp>,
         finished_at: Timestamp,
     },
+}
+
+/// Why a job that was on a worker waits again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReturnReason {
+    /// Interrupted while it ran, so that a demonstration can be shown.
+    Demo,
+    /// Taken back before it ran, for a job that goes first.
+    Recalled,
+    /// Its worker was stopped, was never reached, or has no ComfyUI at the moment.
+    WorkerStopped,
+    /// The attempt failed by no fault of the job's own.
+    Retry,
 }
 
 /// One handing of a job to a worker.
@@ -227,9 +241,14 @@ impl Job {
     }
 
     /// The worker gives the job back unharmed, without it counting as a failure.
-    pub fn release(&mut self, token: LeaseToken, now: Timestamp) -> Result<(), TransitionError> {
+    pub fn release(
+        &mut self,
+        token: LeaseToken,
+        reason: ReturnReason,
+        now: Timestamp,
+    ) -> Result<(), TransitionError> {
         self.current_lease(token)?;
-        self.requeue(now);
+        self.requeue(reason, now);
         Ok(())
     }
 
@@ -240,10 +259,11 @@ impl Job {
             return false;
         };
         if lease.worker.is_some() {
-            let message = "The GPU machine went away while your job was on it.".to_owned();
-            self.end_attempt(Failure { kind: FailureKind::WorkerLost, message, detail: None }, now);
+            let message = "The GPU machine stopped answering while your job was on it.".to_owned();
+            let advice = "Press Run again once the GPU machine is back.".to_owned();
+            self.end_attempt(Failure { kind: FailureKind::WorkerLost, message, advice, detail: None }, now);
         } else {
-            self.requeue(now);
+            self.requeue(ReturnReason::WorkerStopped, now);
         }
         true
     }
@@ -273,7 +293,7 @@ impl Job {
             self.failures += 1;
             self.engine_deaths += u32::from(failure.kind.kills_engine());
             if self.failures < MAX_FAILURES && self.engine_deaths < MAX_ENGINE_DEATHS {
-                return self.requeue(now);
+                return self.requeue(ReturnReason::Retry, now);
             }
         }
         self.state = JobState::Failed { started_at, finished_at: now, failure };
@@ -283,11 +303,11 @@ impl Job {
         self.state = JobState::Cancelled { started_at: self.started_at(), finished_at: now };
     }
 
-    fn requeue(&mut self, now: Timestamp) {
+    fn requeue(&mut self, reason: ReturnReason, now: Timestamp) {
         if self.cancel_requested_at.is_some() {
             self.end_cancelled(now);
         } else {
-            self.state = JobState::Queued { returned: true };
+            self.state = JobState::Queued { returned: Some(reason) };
         }
     }
 

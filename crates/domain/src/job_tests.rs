@@ -27,7 +27,7 @@ fn queued() -> Job {
         failures: 0,
         engine_deaths: 0,
         cancel_requested_at: None,
-        state: JobState::Queued { returned: false },
+        state: JobState::Queued { returned: None },
     }
 }
 
@@ -40,7 +40,7 @@ fn running() -> Job {
 }
 
 fn failure(kind: FailureKind) -> Failure {
-    Failure { kind, message: String::new(), detail: None }
+    Failure { kind, message: String::new(), advice: String::new(), detail: None }
 }
 
 #[test]
@@ -60,7 +60,7 @@ fn a_stale_token_changes_nothing() {
     assert_eq!(job.succeed(token(2), at(1)), Err(TransitionError::StaleLease));
     assert_eq!(job.fail(token(2), failure(FailureKind::Node), at(1)), Err(TransitionError::StaleLease));
     assert_eq!(job.interrupted(token(2), at(1)), Err(TransitionError::StaleLease));
-    assert_eq!(job.release(token(2), at(1)), Err(TransitionError::StaleLease));
+    assert_eq!(job.release(token(2), ReturnReason::Demo, at(1)), Err(TransitionError::StaleLease));
     assert_eq!(job, before);
 }
 
@@ -85,7 +85,7 @@ fn an_undelivered_task_is_not_the_jobs_failure() {
     job.dispatch(token(1), at(0), SECOND).unwrap();
     assert!(!job.expire(at(999)));
     assert!(job.expire(at(1000)));
-    assert_eq!((job.failures, job.state.clone()), (0, JobState::Queued { returned: true }));
+    assert_eq!((job.failures, job.state.clone()), (0, JobState::Queued { returned: Some(ReturnReason::WorkerStopped) }));
 }
 
 #[test]
@@ -119,8 +119,8 @@ fn a_nodes_own_exception_is_final() {
 #[test]
 fn a_release_spends_nothing() {
     let mut job = running();
-    job.release(token(1), at(20)).unwrap();
-    assert_eq!((job.failures, job.state.clone()), (0, JobState::Queued { returned: true }));
+    job.release(token(1), ReturnReason::Demo, at(20)).unwrap();
+    assert_eq!((job.failures, job.state.clone()), (0, JobState::Queued { returned: Some(ReturnReason::Demo) }));
 }
 
 #[test]

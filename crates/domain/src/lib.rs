@@ -12,5 +12,5 @@ pub mod time;
 pub use access::{AccessMode, Admin, Viewer};
 pub use failure::{Failure, FailureKind};
 pub use id::{JobId, LeaseToken, SeatId, WorkerId};
-pub use job::{Job, JobState, Lease};
+pub use job::{Job, JobState, Lease, ReturnReason};
 pub use time::{Clock, Timestamp};

@@ -19,12 +19,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::{FailureKind, JobId, LeaseToken, WorkerId};
+use domain::{FailureKind, JobId, LeaseToken, ReturnReason, WorkerId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The protocol version that a worker names in [`WorkerFrame::Hello`].
-pub const PROTOCOL_VERSION: u32 = 1;
+pub const PROTOCOL_VERSION: u32 = 2;
 
 /// Where a worker finds its tasks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,6 +43,8 @@ pub enum WorkerFrame {
         worker: WorkerId,
         /// What people call the machine.
         name: String,
+        /// The worker program's own version.
+        version: String,
         /// How many jobs it runs at once.
         slots: u32,
         /// How many more it prepares ahead.
@@ -50,7 +52,12 @@ pub enum WorkerFrame {
         engine: EngineState,
     },
     /// Every few seconds: the worker lives, and so do these runs.
-    Heartbeat { leases: Vec<LeaseRef>, engine: EngineState },
+    Heartbeat {
+        leases: Vec<LeaseRef>,
+        engine: EngineState,
+        /// As ComfyUI told it last; nothing while it does not answer.
+        device: Option<DeviceStats>,
+    },
     /// One text message of ComfyUI's WebSocket, for the job's owner: `{"type","data"}` with
     /// output files already renamed. The endings (`execution_success`, `execution_error`,
     /// `execution_interrupted`, `executing` null) are not sent: the result says them. An
@@ -67,6 +74,11 @@ pub enum ServerFrame {
     Cancel { job: JobId, token: LeaseToken },
     /// The lease is gone: stop the run, report nothing.
     Drop { job: JobId, token: LeaseToken },
+    /// Stop the run, whether it executes or only waits here, and give the job back with this
+    /// reason. A run that has its result already reports it instead.
+    GiveBack { job: JobId, token: LeaseToken, reason: ReturnReason },
+    /// Begin a new life of ComfyUI. The running job is tried again.
+    RestartEngine,
 }
 
 /// One lease that a worker holds.
@@ -85,6 +97,16 @@ pub enum EngineState {
     Ready,
     /// ComfyUI is gone; the worker is bringing it back. The reason is for the operator.
     Down { reason: String },
+}
+
+/// The device that ComfyUI computes on, as its `/system_stats` tells of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceStats {
+    /// `cuda:0 NVIDIA H100 …` or `cpu`.
+    pub name: String,
+    /// Its memory; the machine's for a CPU.
+    pub memory_total_bytes: u64,
+    pub memory_free_bytes: u64,
 }
 
 /// What an engine offers. Stored by the server, so that the editor works while it is away.
@@ -206,7 +228,9 @@ pub enum Outcome {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Release {
     pub token: LeaseToken,
-    pub reason: String,
+    pub reason: ReturnReason,
+    /// For the operator's log.
+    pub detail: String,
 }
 
 /// Why a call was refused.
