@@ -7,10 +7,12 @@ pub mod access;
 pub mod failure;
 pub mod id;
 pub mod job;
+pub mod policy;
 pub mod time;
 
 pub use access::{AccessMode, Admin, Viewer};
 pub use failure::{Failure, FailureKind};
 pub use id::{JobId, LeaseToken, SeatId, WorkerId};
 pub use job::{Job, JobState, Lease, ReturnReason};
+pub use policy::{Priority, SchedulingMode, StartWindow, WaitReason};
 pub use time::{Clock, Timestamp};
