@@ -1,31 +1,105 @@
-//! The plan: what to hand out now, and where everything else stands.
+//! The plan: what to do now, and where everything else stands.
 
-use domain::JobId;
+use domain::{JobId, SeatId, StartWindow, WaitReason};
 
-use crate::{Snapshot, fifo};
+use crate::estimate::{Spread, Z90};
+use crate::line::{Entry, Line};
+use crate::replay::{Outcome, Replay};
+use crate::{Snapshot, WaitingJob};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
     /// To hand to workers now, in this order.
     pub dispatches: Vec<JobId>,
-    /// Every job that does not execute yet, in the order in which they will.
+    /// Staged jobs to take back from their workers, to queue as they were before.
+    pub recalls: Vec<JobId>,
+    /// Executing jobs to stop for a demo, to queue as returned. Named in every plan until they
+    /// have stopped, so that a word that got lost is said again.
+    pub interrupts: Vec<JobId>,
+    /// Every job that does not execute yet, in the order in which they will start.
     pub waiting: Vec<Waiting>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     pub job: JobId,
+    pub seat: SeatId,
     /// Counted from 1 over all seats; executing jobs hold the first places.
     pub position: u32,
+    pub reason: WaitReason,
+    /// Counted from the snapshot's moment. `None`: it cannot be told.
+    pub start: Option<StartWindow>,
 }
 
 /// Plans from the snapshot alone: the same snapshot gives the same plan.
 pub fn plan(snapshot: &Snapshot) -> Plan {
-    let order = fifo::order(&snapshot.queued);
-    let room = usize::try_from(snapshot.room).unwrap_or(usize::MAX);
-    let dispatches = order.iter().take(room).map(|job| job.id).collect();
-    let ids = snapshot.staged.iter().copied().chain(order.iter().map(|job| job.id));
-    let waiting =
-        (snapshot.running + 1..).zip(ids).map(|(position, job)| Waiting { job, position }).collect();
-    Plan { dispatches, waiting }
+    let (line, seats) = Line::new(snapshot);
+    let is_overtaking_likely =
+        snapshot.mode != domain::SchedulingMode::Fifo && !snapshot.arrivals.window.is_zero();
+    let expecting = is_overtaking_likely.then(|| Replay::new(snapshot, line.clone()).expecting(&seats).run());
+    let outcome = Replay::new(snapshot, line).run();
+
+    let id = |&entry: &Entry| job(snapshot, entry).id;
+    Plan {
+        dispatches: outcome.dispatches.iter().map(id).collect(),
+        recalls: outcome.recalls.iter().map(id).collect(),
+        interrupts: outcome.interrupts.iter().map(id).collect(),
+        waiting: waiting(snapshot, &outcome, expecting.as_ref()),
+    }
+}
+
+/// The order is that in which the jobs present start among themselves; only the times
+/// allow for jobs that are yet to arrive.
+fn waiting(snapshot: &Snapshot, outcome: &Outcome, expecting: Option<&Outcome>) -> Vec<Waiting> {
+    let first_staged = snapshot.queued.len();
+    let first_running = first_staged + snapshot.staged.len();
+    let mut times: Vec<Option<Spread>> = vec![None; first_running + snapshot.running.len()];
+    for start in &expecting.unwrap_or(outcome).starts {
+        times[start.entry] = start.at;
+    }
+    let mut is_dispatched = vec![false; first_running];
+    outcome.dispatches.iter().for_each(|&entry| is_dispatched[entry] = true);
+    let is_prepared =
+        |entry: Entry| (entry >= first_staged && !outcome.recalls.contains(&entry)) || is_dispatched[entry];
+
+    let executing = u32::try_from(snapshot.running.len()).unwrap_or(u32::MAX);
+    let mut latest = StartWindow { p50_ms: 0, p90_ms: 0 };
+    let starts = outcome.starts.iter().filter(|start| start.entry < first_running);
+    (executing..)
+        .zip(starts)
+        .map(|(before, start)| {
+            let job = job(snapshot, start.entry);
+            let is_prepared = is_prepared(start.entry);
+            let reason = if is_prepared {
+                WaitReason::Prepared
+            } else if snapshot.is_paused {
+                WaitReason::QueuePaused
+            } else if snapshot.paused_seats.contains(&job.seat) {
+                WaitReason::SeatPaused
+            } else if snapshot.slots == 0 {
+                WaitReason::NoWorker
+            } else if outcome.is_limited || start.is_stuck {
+                WaitReason::SeatLimit
+            } else {
+                WaitReason::Behind { jobs: before }
+            };
+            let is_held_up = start.is_stuck || (snapshot.is_paused && !is_prepared);
+            let window = times[start.entry].filter(|_| !is_held_up).map(|at| {
+                // Nobody is told of an earlier start than whoever stands before.
+                latest.p50_ms = latest.p50_ms.max(at.median);
+                let p90 = at.median.saturating_add((Z90 * at.deviation).round() as u64);
+                latest.p90_ms = latest.p90_ms.max(p90);
+                latest
+            });
+            Waiting { job: job.id, seat: job.seat, position: before + 1, reason, start: window }
+        })
+        .collect()
+}
+
+fn job(snapshot: &Snapshot, entry: Entry) -> &WaitingJob {
+    let held = snapshot.staged.iter().chain(&snapshot.running);
+    match entry.checked_sub(snapshot.queued.len()) {
+        None => &snapshot.queued[entry],
+        Some(at) => &held.clone().nth(at).expect("entries number the snapshot's jobs").job,
+    }
 }
