@@ -4,6 +4,7 @@
 //! from one function and cannot disagree: [`plan()`] replays the policy over the slots,
 //! and what the replay does at time zero is what is to be done now.
 
+pub mod arrivals;
 pub mod durations;
 mod estimate;
 mod line;
@@ -12,8 +13,9 @@ mod replay;
 pub mod service;
 pub mod snapshot;
 
+pub use arrivals::{Arrivals, Submission};
 pub use durations::{DurationBook, GraphShape};
 pub use estimate::Estimate;
 pub use plan::{Plan, Waiting, plan};
 pub use service::{Service, VirtualTime};
-pub use snapshot::{Arrivals, HeldJob, SeatArrivals, Snapshot, WaitingJob};
+pub use snapshot::{HeldJob, Snapshot, WaitingJob};

@@ -79,7 +79,7 @@ impl Line {
         let held = || snapshot.staged.iter().chain(&snapshot.running);
         let all = || snapshot.queued.iter().chain(held().map(|held| &held.job));
         let mut numbers = BTreeMap::new();
-        for seat in all().map(|job| job.seat).chain(snapshot.arrivals.by_seat.keys().copied()) {
+        for seat in all().map(|job| job.seat).chain(snapshot.arrivals.seats.iter().copied()) {
             numbers.entry(seat).or_insert(0);
         }
         let mut seats = Vec::with_capacity(numbers.len());

@@ -1,11 +1,14 @@
 //! The plan: what to do now, and where everything else stands.
 
-use domain::{JobId, SeatId, StartWindow, WaitReason};
+use domain::{JobId, SchedulingMode, SeatId, StartWindow, WaitReason};
 
 use crate::estimate::{Spread, Z90};
 use crate::line::{Entry, Line};
 use crate::replay::{Outcome, Replay};
 use crate::{Snapshot, WaitingJob};
+
+/// How many jobs are started in all courses of arrivals together, about.
+const COURSE_STEPS: usize = 6_000;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Plan {
@@ -34,9 +37,11 @@ pub struct Waiting {
 /// Plans from the snapshot alone: the same snapshot gives the same plan.
 pub fn plan(snapshot: &Snapshot) -> Plan {
     let (line, seats) = Line::new(snapshot);
-    let is_overtaking_likely =
-        snapshot.mode != domain::SchedulingMode::Fifo && !snapshot.arrivals.window.is_zero();
-    let expecting = is_overtaking_likely.then(|| Replay::new(snapshot, line.clone()).expecting(&seats).run());
+    let is_overtaken = snapshot.mode != SchedulingMode::Fifo && !snapshot.arrivals.batches.is_empty();
+    let courses = if is_overtaken { courses(snapshot) } else { 0 };
+    let expecting: Vec<Outcome> = (0..courses)
+        .map(|course| Replay::new(snapshot, line.clone()).expecting(&seats, course).run())
+        .collect();
     let outcome = Replay::new(snapshot, line).run();
 
     let id = |&entry: &Entry| job(snapshot, entry).id;
@@ -44,19 +49,43 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
         dispatches: outcome.dispatches.iter().map(id).collect(),
         recalls: outcome.recalls.iter().map(id).collect(),
         interrupts: outcome.interrupts.iter().map(id).collect(),
-        waiting: waiting(snapshot, &outcome, expecting.as_ref()),
+        waiting: waiting(snapshot, &outcome, &expecting),
     }
+}
+
+/// How many ways in which submissions may go are played out: enough for a ninth decile,
+/// fewer where the queue is so long that nobody needs it to the minute.
+fn courses(snapshot: &Snapshot) -> usize {
+    (COURSE_STEPS / snapshot.queued.len().max(1)).clamp(1, 24)
+}
+
+/// By entry: when it starts.
+fn times(entries: usize, outcome: &Outcome, expecting: &[Outcome]) -> Vec<Option<Spread>> {
+    let mut seen: Vec<Vec<Spread>> = vec![Vec::new(); entries];
+    let courses = if expecting.is_empty() { std::slice::from_ref(outcome) } else { expecting };
+    for start in courses.iter().flat_map(|outcome| &outcome.starts) {
+        seen[start.entry].extend(start.at);
+    }
+    seen.into_iter().map(combine).collect()
+}
+
+/// One course varies by its durations, and the courses vary among themselves.
+fn combine(mut courses: Vec<Spread>) -> Option<Spread> {
+    courses.sort_by_key(|at| at.median);
+    let last = courses.len().checked_sub(1)?;
+    let median = (courses[last / 2].median + courses[last.div_ceil(2)].median) / 2;
+    let late = courses[(last as f64 * 0.9).round() as usize].median;
+    let between = late.saturating_sub(median) as f64 / Z90;
+    let within = courses[last / 2].deviation;
+    Some(Spread { median, deviation: between.hypot(within) })
 }
 
 /// The order is that in which the jobs present start among themselves; only the times
 /// allow for jobs that are yet to arrive.
-fn waiting(snapshot: &Snapshot, outcome: &Outcome, expecting: Option<&Outcome>) -> Vec<Waiting> {
+fn waiting(snapshot: &Snapshot, outcome: &Outcome, expecting: &[Outcome]) -> Vec<Waiting> {
     let first_staged = snapshot.queued.len();
     let first_running = first_staged + snapshot.staged.len();
-    let mut times: Vec<Option<Spread>> = vec![None; first_running + snapshot.running.len()];
-    for start in &expecting.unwrap_or(outcome).starts {
-        times[start.entry] = start.at;
-    }
+    let times = times(first_running + snapshot.running.len(), outcome, expecting);
     let mut is_dispatched = vec![false; first_running];
     outcome.dispatches.iter().for_each(|&entry| is_dispatched[entry] = true);
     let is_prepared =

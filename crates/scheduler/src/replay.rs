@@ -6,6 +6,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::time::Duration;
 
 use domain::SeatId;
 
@@ -54,14 +55,80 @@ pub(crate) struct Replay<'a> {
     outcome: Outcome,
 }
 
-/// The seats go on as they did of late: each submits at its own even pace, beginning at
-/// some moment within its first interval.
+/// One course that submissions may take: seats with no jobs and seats with jobs submit at
+/// their paces, and what they submit is drawn from what was submitted.
 struct Expected {
-    next: BinaryHeap<Reverse<(u64, usize)>>,
-    pace: BTreeMap<usize, (u64, u64)>,
+    /// By seat: how many jobs it has; `None` if it does not take part.
+    jobs: Vec<Option<u32>>,
+    idle: usize,
+    busy: usize,
+    idle_rate: f64,
+    busy_rate: f64,
+    /// Time until the next submission, in units of the mean gap at the present rate.
+    until_next: f64,
+    updated_at: u64,
+    draw: Draw,
     /// Where more arrives than leaves, the queue would grow for ever.
     budget: usize,
     first: Entry,
+}
+
+/// Numbers between 0 and 1 that depend on the course and on how many were drawn, by the
+/// mixing function of SplitMix64 (Steele, Lea and Flood, 2014): nothing is random here, so the
+/// same snapshot gives the same plan.
+struct Draw {
+    course: u64,
+    drawn: u64,
+}
+
+impl Draw {
+    fn next(&mut self) -> f64 {
+        self.drawn += 1;
+        let mut mixed = (self.course << 32 | self.drawn).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+impl Expected {
+    fn rate(&self) -> f64 {
+        self.idle as f64 * self.idle_rate + self.busy as f64 * self.busy_rate
+    }
+
+    /// When the next submission is due if nothing changes before.
+    fn due(&self) -> Option<u64> {
+        let rate = self.rate();
+        (rate > 0.0 && self.budget > 0).then(|| self.updated_at + (self.until_next / rate).ceil() as u64)
+    }
+
+    fn advance(&mut self, now: u64) {
+        self.until_next = (self.until_next - self.rate() * (now - self.updated_at) as f64).max(0.0);
+        self.updated_at = now;
+    }
+
+    /// Somebody submits: who.
+    fn submit(&mut self) -> usize {
+        self.until_next = -(1.0 - self.draw.next()).ln();
+        let idle = self.idle as f64 * self.idle_rate;
+        let is_idle = self.draw.next() * self.rate() < idle;
+        let count = if is_idle { self.idle } else { self.busy };
+        let nth = ((self.draw.next() * count as f64) as usize).min(count - 1);
+        let is_such = |jobs: &Option<u32>| jobs.is_some_and(|jobs| (jobs == 0) == is_idle);
+        let seats = (0..self.jobs.len()).filter(|&seat| is_such(&self.jobs[seat]));
+        seats.skip(nth).next().unwrap_or(0)
+    }
+
+    fn change(&mut self, seat: usize, by: i32) {
+        let Some(jobs) = &mut self.jobs[seat] else { return };
+        let before = *jobs;
+        *jobs = jobs.saturating_add_signed(by);
+        match (before, *jobs) {
+            (0, 1..) => (self.idle, self.busy) = (self.idle - 1, self.busy + 1),
+            (1.., 0) => (self.idle, self.busy) = (self.idle + 1, self.busy - 1),
+            _ => {}
+        }
+    }
 }
 
 impl<'a> Replay<'a> {
@@ -95,27 +162,28 @@ impl<'a> Replay<'a> {
         replay
     }
 
-    /// Expects more jobs to arrive.
-    pub(crate) fn expecting(mut self, numbers: &BTreeMap<SeatId, usize>) -> Self {
-        let window = milliseconds(self.snapshot.arrivals.window);
+    /// Expects more jobs to arrive, in one of many ways.
+    pub(crate) fn expecting(mut self, numbers: &BTreeMap<SeatId, usize>, course: usize) -> Self {
+        let arrivals = &self.snapshot.arrivals;
+        let mut jobs = vec![None; numbers.len()];
+        let taking_part = arrivals.seats.iter().map(|seat| numbers[seat]);
+        taking_part.filter(|&seat| !self.line.is_paused(seat)).for_each(|seat| jobs[seat] = Some(0));
+        let rate = |gap: Option<Duration>| gap.map_or(0.0, |gap| 1.0 / milliseconds(gap).max(1) as f64);
+        let mut draw = Draw { course: course as u64 + 1, drawn: 0 };
+        let until_next = -(1.0 - draw.next()).ln();
         let mut expected = Expected {
-            next: BinaryHeap::new(),
-            pace: BTreeMap::new(),
-            budget: 2 * self.remaining + 200,
+            idle: jobs.iter().flatten().count(),
+            busy: 0,
+            jobs,
+            idle_rate: rate(arrivals.idle_gap),
+            busy_rate: rate(arrivals.busy_gap),
+            until_next,
+            updated_at: 0,
+            draw,
+            budget: if arrivals.batches.is_empty() { 0 } else { 2 * self.remaining + 100 },
             first: self.spreads.len(),
         };
-        for (id, arrivals) in &self.snapshot.arrivals.by_seat {
-            let seat = numbers[id];
-            if arrivals.jobs == 0 || self.line.is_paused(seat) {
-                continue;
-            }
-            let interval = (window / u64::from(arrivals.jobs)).max(1);
-            let cost = (milliseconds(arrivals.gpu_time) / u64::from(arrivals.jobs)).max(1);
-            // Multiples of the golden ratio spread the seats evenly over their intervals.
-            let phase = (f64::from(id.number()) * 0.618_034).fract();
-            expected.next.push(Reverse(((interval as f64 * phase) as u64, seat)));
-            expected.pace.insert(seat, (interval, cost));
-        }
+        (0..self.spreads.len()).for_each(|entry| expected.change(self.line.job(entry).seat, 1));
         self.expected = Some(expected);
         self
     }
@@ -248,30 +316,41 @@ impl<'a> Replay<'a> {
     /// A job ends or an expected one arrives; tells whether there was anything.
     fn next_event(&mut self) -> bool {
         let Some(&Reverse((end, _))) = self.executing.peek() else { return false };
-        if let Some(expected) = &mut self.expected
-            && let Some(&Reverse((arrival, seat))) = expected.next.peek()
-            && arrival < end
-            && expected.budget > 0
-        {
-            let (interval, cost) = expected.pace[&seat];
-            expected.next.pop();
-            expected.next.push(Reverse((arrival + interval, seat)));
-            expected.budget -= 1;
-            self.now = arrival;
-            self.line.expect(seat, cost);
-            // Arrivals vary as a Poisson process: the variance of their number is the number.
-            self.spreads.push(Some(Spread { median: cost, deviation: cost as f64 }));
-            self.end_variance.push(0.0);
-            return true;
+        if let Some(expected) = &mut self.expected {
+            if let Some(due) = expected.due().filter(|&due| due < end) {
+                expected.advance(due);
+                self.now = due;
+                self.submit();
+                return true;
+            }
+            expected.advance(end);
         }
         let Some(Reverse((end, entry))) = self.executing.pop() else { return false };
         (self.now, self.variance) = (end, self.end_variance[entry]);
         self.line.finish(entry);
+        if let Some(expected) = &mut self.expected {
+            expected.change(self.line.job(entry).seat, -1);
+        }
         if self.leaving > 0 {
             self.leaving -= 1;
             self.capacity = (self.capacity - 1).max(self.slots);
         }
         true
+    }
+
+    fn submit(&mut self) {
+        let Some(expected) = &mut self.expected else { return };
+        let batches = &self.snapshot.arrivals.batches;
+        let seat = expected.submit();
+        let batch = &batches[((expected.draw.next() * batches.len() as f64) as usize).min(batches.len() - 1)];
+        for &execution in batch {
+            expected.budget = expected.budget.saturating_sub(1);
+            expected.change(seat, 1);
+            let median = milliseconds(execution).max(1);
+            self.line.expect(seat, median);
+            self.spreads.push(Some(Spread { median, deviation: 0.1 * median as f64 }));
+            self.end_variance.push(0.0);
+        }
     }
 
     /// Puts what no event will ever start behind the rest: without a worker everything,

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use domain::{JobId, Priority, SchedulingMode, SeatId};
 
-use crate::{Estimate, Service};
+use crate::{Arrivals, Estimate, Service};
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Snapshot {
@@ -27,7 +27,8 @@ pub struct Snapshot {
     pub room: u32,
     /// What the seats had so far; a seat that is missing had nothing.
     pub service: BTreeMap<SeatId, Service>,
-    /// What was submitted lately, for the forecast to expect more of it.
+    /// How people submit of late, for the forecast to expect more of it where a newcomer may
+    /// overtake (round robin, fair). Empty expects nothing and plans faster.
     pub arrivals: Arrivals,
 }
 
@@ -57,20 +58,4 @@ pub struct HeldJob {
     pub job: WaitingJob,
     /// How long it has executed; zero if staged.
     pub elapsed: Duration,
-}
-
-/// What the seats submitted within the last minutes. The forecast expects each seat to go
-/// on like that, which matters where a newcomer may overtake (round robin, fair).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Arrivals {
-    /// How far back this looks; zero expects nothing. Ten to fifteen minutes serve well.
-    pub window: Duration,
-    pub by_seat: BTreeMap<SeatId, SeatArrivals>,
-}
-
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct SeatArrivals {
-    pub jobs: u32,
-    /// Their estimated (or, where known, actual) execution time together.
-    pub gpu_time: Duration,
 }
