@@ -3,7 +3,7 @@
 //! The pure half reads and writes JSON and does no I/O: [`prompt`] and [`validate`] answer
 //! `POST /prompt` as ComfyUI would, [`catalog`] shows a seat its own `/object_info`,
 //! [`rewrite`] prepares a graph for a shared engine and [`restore`] undoes it in what the
-//! engine says, [`views`] and [`events`] speak to the frontend. [`client`] talks to a real
+//! engine says, [`shape`] tells how much work a graph is, [`views`] and [`events`] speak to the frontend. [`client`] talks to a real
 //! ComfyUI.
 //!
 //! Invariant: nothing that a seat sends names a file outside that seat's own folders on
@@ -20,6 +20,7 @@ pub mod prompt;
 mod python;
 pub mod restore;
 pub mod rewrite;
+pub mod shape;
 pub mod validate;
 pub mod views;
 
