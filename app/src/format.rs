@@ -21,6 +21,27 @@ pub fn duration(ms: u64) -> String {
     }
 }
 
+/// A length of time that is likely between the two: `a few seconds`, `about 20-40 s`,
+/// `about 4-6 min`. Rounded to what anybody would say.
+pub fn time_window(low_ms: u64, high_ms: u64) -> String {
+    let high_ms = high_ms.max(low_ms);
+    if high_ms < 10 * SECOND_MS {
+        return "a few seconds".to_owned();
+    }
+    let (step, unit_ms, unit) = match high_ms {
+        _ if high_ms <= 90 * SECOND_MS => (10, SECOND_MS, "s"),
+        _ if high_ms < 100 * MINUTE_MS => (1, MINUTE_MS, "min"),
+        _ => (1, HOUR_MS, "h"),
+    };
+    let low = low_ms / (unit_ms * step) * step;
+    let high = high_ms.div_ceil(unit_ms * step) * step;
+    match low {
+        0 => format!("up to {high} {unit}"),
+        _ if low == high => format!("about {high} {unit}"),
+        _ => format!("about {low}-{high} {unit}"),
+    }
+}
+
 /// How long ago something was: `just now`, `5 min ago`, `3 h ago`, `2 days ago`.
 /// A time ahead of the reader's own clock counts as now.
 pub fn ago(now: Timestamp, then: Timestamp) -> String {
@@ -149,6 +170,19 @@ mod tests {
         assert_eq!(duration(42_900), "42 s");
         assert_eq!(duration(65_000), "1 min 05 s");
         assert_eq!(duration(2 * 3_600_000 + 3 * 60_000 + 59_000), "2 h 03 min");
+    }
+
+    #[test]
+    fn likely_times_are_told_as_anybody_would() {
+        let seconds = |low: u64, high: u64| time_window(low * 1000, high * 1000);
+        assert_eq!(seconds(0, 5), "a few seconds");
+        assert_eq!(seconds(4, 12), "up to 20 s");
+        assert_eq!(seconds(22, 38), "about 20-40 s");
+        assert_eq!(seconds(50, 50), "about 50 s");
+        assert_eq!(seconds(240, 350), "about 4-6 min");
+        assert_eq!(seconds(40, 100), "up to 2 min");
+        assert_eq!(seconds(2 * 3600, 3 * 3600), "about 2-3 h");
+        assert_eq!(seconds(60, 30), "about 60 s", "never backwards");
     }
 
     #[test]

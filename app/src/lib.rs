@@ -13,6 +13,7 @@ mod components;
 pub mod error;
 pub mod format;
 mod live;
+mod notify;
 mod pages;
 pub mod paths;
 #[cfg(feature = "ssr")]

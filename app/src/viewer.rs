@@ -23,6 +23,11 @@ pub fn require_seat(seat: SeatId) -> Result<SeatId, AppError> {
     viewer().require_seat(seat).map_err(refuse)
 }
 
+/// The seat, if the viewer may see its pages: its participant, or the instructor.
+pub fn require_seat_to_look(seat: SeatId) -> Result<SeatId, AppError> {
+    viewer().require_seat_to_look(seat).map_err(refuse)
+}
+
 /// Proof that the viewer is the instructor.
 pub fn require_admin() -> Result<Admin, AppError> {
     viewer().require_admin().map_err(refuse)

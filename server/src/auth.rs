@@ -138,10 +138,19 @@ impl FromRequestParts<AppState> for SeatAccess {
         let viewer = viewer(parts)?;
         let path = Path::<HashMap<String, String>>::from_request_parts(parts, state).await;
         let seat = path.ok().and_then(|Path(path)| path.get("seat")?.parse::<SeatId>().ok());
-        match seat {
-            Some(seat) => Ok(Self(viewer.require_seat(seat)?)),
-            None => Err(Denied::NotYours.into()),
+        let seat = seat.ok_or(Denied::NotYours)?;
+        // The instructor looks on, and changes nothing.
+        if matches!(parts.method, Method::GET | Method::HEAD) && state.workshop.has_seat(seat) {
+            return Ok(Self(viewer.require_seat_to_look(seat)?));
         }
+        if viewer.require_seat(seat).is_err() && viewer.is_admin() && state.workshop.has_seat(seat) {
+            return Err(HttpError::refused(
+                StatusCode::FORBIDDEN,
+                "read_only",
+                "You are looking at this workspace as the instructor: nothing here can be changed.",
+            ));
+        }
+        Ok(Self(viewer.require_seat(seat)?))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use app::api::admin::AdminView;
+use app::api::admin::read_admin_view;
 use app::api::seat::SeatView;
 use axum::Router;
 use axum::extract::State;
@@ -20,6 +20,8 @@ use crate::state::AppState;
 
 /// Changes that come together are sent together.
 const SETTLE_TIME: Duration = Duration::from_millis(60);
+/// Times to a start run down while nothing else changes.
+const REFRESH_PERIOD: Duration = Duration::from_secs(5);
 const PING_PERIOD: Duration = Duration::from_secs(25);
 const SILENCE_LIMIT: Duration = Duration::from_secs(80);
 /// The pages send nothing.
@@ -35,9 +37,12 @@ async fn seat(
     upgrade: WebSocketUpgrade,
 ) -> Response {
     upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
-        let (_page, changes) = state.workshop.open_portal(seat);
+        let (mut page, changes) = state.workshop.open_portal(seat);
         let view = || async { Ok(SeatView::from(state.workshop.seat_overview(seat).await?)) };
-        log_end(serve(socket, changes, view).await);
+        tokio::select! {
+            ended = serve(socket, changes, view) => log_end(ended),
+            () = page.revoked() => {}
+        }
     })
 }
 
@@ -48,7 +53,7 @@ async fn admin(
 ) -> Response {
     upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
         let changes = state.workshop.watch_all();
-        let view = || async { Ok(AdminView::from(state.workshop.admin_overview(admin).await?)) };
+        let view = || read_admin_view(&state.workshop, admin);
         log_end(serve(socket, changes, view).await);
     })
 }
@@ -64,11 +69,17 @@ where
 {
     let mut sent = String::new();
     let mut ping = interval(PING_PERIOD);
+    let mut refresh = interval(REFRESH_PERIOD);
     let mut heard_at = Instant::now();
     changes.mark_changed();
     loop {
         tokio::select! {
-            changed = changes.changed() => {
+            changed = async {
+                tokio::select! {
+                    changed = changes.changed() => changed,
+                    _ = refresh.tick() => Ok(()),
+                }
+            } => {
                 if changed.is_err() {
                     return Ok(());
                 }

@@ -171,7 +171,7 @@ async fn release(
     Path(job): Path<JobId>,
     Json(release): Json<Release>,
 ) -> Result<StatusCode, WorkerError> {
-    state.workshop.release(job, release.token, &release.reason).await?;
+    state.workshop.release(job, release).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -219,13 +219,13 @@ async fn handle_frame(
     let frame: WorkerFrame =
         serde_json::from_str(text).map_err(|error| format!("it cannot be read: {error}"))?;
     match (frame, session.as_ref()) {
-        (WorkerFrame::Hello { protocol, worker, name, slots, staged, engine }, None) => {
+        (WorkerFrame::Hello { protocol, worker, name, version, slots, staged, engine }, None) => {
             if protocol != PROTOCOL_VERSION {
                 return Err(format!(
                     "the worker speaks protocol {protocol}, this server {PROTOCOL_VERSION}: update the older one"
                 ));
             }
-            let hello = WorkerHello { worker, name, slots, staged, engine };
+            let hello = WorkerHello { worker, name, version, slots, staged, engine };
             let connection = state
                 .workshop
                 .worker_connected(hello, outbox.clone())
@@ -237,8 +237,9 @@ async fn handle_frame(
                 .await
                 .map_err(|error| error.to_string())
         }
-        (WorkerFrame::Heartbeat { leases, engine }, Some((worker, _))) => {
-            state.workshop.heartbeat(*worker, &leases, &engine).await.map_err(|error| error.to_string())
+        (WorkerFrame::Heartbeat { leases, engine, device }, Some((worker, _))) => {
+            let heard = state.workshop.heartbeat(*worker, &leases, &engine, device).await;
+            heard.map_err(|error| error.to_string())
         }
         (WorkerFrame::Event { job, token, event }, Some(_)) => {
             match state.workshop.relay_event(job, token, event).await {

@@ -1,24 +1,32 @@
 //! The instructor's page: every seat's jobs, the workers, the seats.
 
-use domain::{JobId, SeatId, Timestamp};
+use domain::{JobId, Priority, SchedulingMode, SeatId, Timestamp, WorkerId};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
 use crate::api::engine::EngineState;
 use crate::api::job::{JobStatus, JobView};
+use crate::api::policy::QueuePolicyView;
 use crate::error::AppError;
+
+/// Entries of the activity list that are shown at once.
+#[cfg(feature = "ssr")]
+const ACTIVITY_SHOWN: u32 = 50;
 
 /// What changes while the page is open; sent over `/admin/live` on every change.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AdminView {
     pub engine: EngineState,
+    pub queue: QueuePolicyView,
     /// Active jobs of all seats in the order in which they will run.
     pub active: Vec<JobView>,
     /// The latest ended jobs of all seats.
     pub ended: Vec<JobView>,
     pub workers: Vec<WorkerView>,
     pub seats: Vec<SeatSummaryView>,
+    /// What happened last, latest first.
+    pub activity: Vec<ActivityView>,
 }
 
 /// What the page begins with.
@@ -30,20 +38,61 @@ pub struct AdminPageData {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerView {
+    /// Only while it is connected.
+    pub id: Option<WorkerId>,
     pub name: String,
+    /// The worker program's.
+    pub version: Option<String>,
+    /// It finishes what it has and takes nothing more.
+    pub is_draining: bool,
+    pub device: Option<DeviceView>,
+    /// What it executes now.
+    pub jobs: Vec<JobId>,
     pub is_connected: bool,
     pub engine: EngineState,
     /// Why the engine is down, if it is.
     pub problem: Option<String>,
     pub slots: u32,
-    pub running: u32,
     pub last_seen_at: Timestamp,
     pub comfyui_version: Option<String>,
+}
+
+/// What the engine computes on, as ComfyUI tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceView {
+    pub name: String,
+    pub memory_total_bytes: u64,
+    pub memory_free_bytes: u64,
+}
+
+/// One thing that happened. Later ones have higher ids.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ActivityView {
+    pub id: i64,
+    pub at: Timestamp,
+    /// A word such as `failed` or `seat_joined`; see [`ActivityView::sentence`].
+    pub kind: String,
+    pub seat: Option<SeatId>,
+    pub job: Option<JobId>,
+    /// Of the job.
+    pub title: Option<String>,
+    pub worker: Option<String>,
+    pub detail: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeatSummaryView {
     pub seat: SeatId,
+    /// What the instructor calls it; empty if nothing.
+    pub name: String,
+    pub is_paused: bool,
+    /// Its jobs are demonstrations.
+    pub is_demo: bool,
+    pub message: Option<String>,
+    /// Time that its jobs executed.
+    pub gpu_ms: u64,
+    /// What its results take on disk.
+    pub result_bytes: u64,
     /// Path of the join link.
     pub join_path: String,
     /// Open pages of this seat, portal or editor.
@@ -81,6 +130,53 @@ impl AdminView {
     }
 }
 
+impl ActivityView {
+    /// What happened, as a sentence's end: `user003 · queued Portrait`.
+    pub fn sentence(&self) -> String {
+        let title = self.title.as_deref().unwrap_or("a job");
+        let detail = self.detail.as_deref().unwrap_or_default();
+        let worker = self.worker.as_deref().unwrap_or("a worker");
+        match self.kind.as_str() {
+            "submitted" => format!("queued {title}"),
+            "started" => format!("{title} started"),
+            "succeeded" => format!("{title} finished"),
+            "failed" => format!("{title} failed"),
+            "cancelled" => format!("{title} was cancelled"),
+            "cancel_requested" => format!("asked to cancel {title}"),
+            "released" => format!("{title} went back in line"),
+            "lease_lapsed" => format!("{title} was lost by its worker and goes back in line"),
+            "worker_connected" => format!("worker {worker} connected"),
+            "worker_disconnected" => format!("worker {worker} went away"),
+            "seat_joined" => "opened the join link".to_owned(),
+            "admin_logged_in" => "the instructor signed in".to_owned(),
+            "prioritised" => format!("{title} was set to {detail}"),
+            "run_again" => format!("{title} was queued again"),
+            "queue_paused" => "the queue was paused".to_owned(),
+            "queue_resumed" => "the queue goes on".to_owned(),
+            "policy_changed" => format!("sharing changed: {detail}"),
+            "announced" if detail.is_empty() => "the announcement was taken away".to_owned(),
+            "announced" => format!("announced: {detail}"),
+            "seat_paused" => "was paused".to_owned(),
+            "seat_resumed" => "goes on".to_owned(),
+            "seat_renamed" if detail.is_empty() => "lost its name".to_owned(),
+            "seat_renamed" => format!("is now called {detail}"),
+            "seat_messaged" if detail.is_empty() => "its message was taken away".to_owned(),
+            "seat_messaged" => format!("was told: {detail}"),
+            "seat_demo" => format!("demonstration {detail}"),
+            "link_rotated" => "got a new join link".to_owned(),
+            "worker_drained" => format!("worker {worker} takes nothing more"),
+            "worker_resumed" => format!("worker {worker} takes jobs again"),
+            "engine_restarted" => format!("ComfyUI of {worker} was restarted"),
+            other => other.replace('_', " "),
+        }
+    }
+
+    /// Whether the instructor may have to do something about it.
+    pub fn is_problem(&self) -> bool {
+        matches!(self.kind.as_str(), "failed" | "lease_lapsed" | "worker_disconnected")
+    }
+}
+
 impl WorkerView {
     pub fn is_ready(&self) -> bool {
         self.is_connected && self.engine == EngineState::Ready
@@ -93,8 +189,19 @@ pub async fn read_admin_page() -> Result<AdminPageData, AppError> {
     use crate::viewer::{refuse, require_admin};
 
     let admin = require_admin()?;
-    let overview = workshop().admin_overview(admin).await.map_err(refuse)?;
-    Ok(AdminPageData { title: settings().title, view: overview.into() })
+    let view = read_admin_view(&workshop(), admin).await.map_err(refuse)?;
+    Ok(AdminPageData { title: settings().title, view })
+}
+
+/// Everything that the instructor's page shows.
+#[cfg(feature = "ssr")]
+pub async fn read_admin_view(
+    workshop: &workshop::Workshop,
+    admin: domain::Admin,
+) -> Result<AdminView, workshop::WorkshopError> {
+    let overview = workshop.admin_overview(admin).await?;
+    let activity = workshop.activity(admin, workshop::ActivityFilter::default(), ACTIVITY_SHOWN).await?;
+    Ok(AdminView { activity: activity.into_iter().map(Into::into).collect(), ..overview.into() })
 }
 
 #[server(name = CancelJobAsAdmin, endpoint = "cancel-job-as-admin")]
@@ -106,11 +213,169 @@ pub async fn cancel_job_as_admin(job: JobId) -> Result<(), AppError> {
     workshop().cancel_as_admin(admin, job).await.map_err(refuse)
 }
 
+/// Moves a job to another class; a demonstration that interrupts starts at once.
+#[server(name = PrioritiseJob, endpoint = "prioritise-job")]
+pub async fn prioritise_job(job: JobId, priority: Priority, interrupts: bool) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().prioritise(admin, job, priority, interrupts).await.map_err(refuse)
+}
+
+/// Queues an ended job's graph again.
+#[server(name = RunJobAgain, endpoint = "run-job-again")]
+pub async fn run_job_again(job: JobId) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().run_again(admin, job).await.map(drop).map_err(refuse)
+}
+
+/// Cancels all of a seat's jobs.
+#[server(name = ClearSeat, endpoint = "clear-seat")]
+pub async fn clear_seat(seat: SeatId) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().clear_seat(admin, seat).await.map_err(refuse)
+}
+
+/// Holds a seat's jobs back, or no longer.
+#[server(name = PauseSeat, endpoint = "pause-seat")]
+pub async fn pause_seat(seat: SeatId, is_paused: bool) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().pause_seat(admin, seat, is_paused).await.map_err(refuse)
+}
+
+/// Whether what the seat queues is a demonstration, which starts at once.
+#[server(name = DemoSeat, endpoint = "demo-seat")]
+pub async fn demo_seat(seat: SeatId, is_demo: bool) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().demo_seat(admin, seat, is_demo).await.map_err(refuse)
+}
+
+/// Calls a seat by a person's name.
+#[server(name = RenameSeat, endpoint = "rename-seat")]
+pub async fn rename_seat(seat: SeatId, name: String) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().rename_seat(admin, seat, &name).await.map_err(refuse)
+}
+
+/// Shows a message on a seat's page; an empty one takes it away.
+#[server(name = MessageSeat, endpoint = "message-seat")]
+pub async fn message_seat(seat: SeatId, text: String) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().message_seat(admin, seat, &text).await.map_err(refuse)
+}
+
+/// Makes a new join link and ends the sessions of the old one.
+#[server(name = RotateLink, endpoint = "rotate-link")]
+pub async fn rotate_link(seat: SeatId) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().rotate_link(admin, seat).await.map_err(refuse)
+}
+
+/// Switches how the queue is shared.
+#[server(name = SetMode, endpoint = "set-mode")]
+pub async fn set_mode(mode: SchedulingMode) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().set_mode(admin, mode).await.map_err(refuse)
+}
+
+/// Hands nothing more to workers, or goes on.
+#[server(name = PauseQueue, endpoint = "pause-queue")]
+pub async fn pause_queue(is_paused: bool) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().pause_queue(admin, is_paused).await.map_err(refuse)
+}
+
+/// Limits what one seat may have waiting, and on workers at once.
+#[server(name = SetCaps, endpoint = "set-caps")]
+pub async fn set_caps(max_queued: Option<u32>, max_running: Option<u32>) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().set_caps(admin, max_queued, max_running).await.map_err(refuse)
+}
+
+/// Shows a message on every page; an empty one takes it away.
+#[server(name = Announce, endpoint = "announce")]
+pub async fn announce(text: String) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().announce(admin, &text).await.map_err(refuse)
+}
+
+/// Gives a worker nothing more, or lets it take jobs again.
+#[server(name = DrainWorker, endpoint = "drain-worker")]
+pub async fn drain_worker(name: String, is_draining: bool) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().drain_worker(admin, &name, is_draining).await.map_err(refuse)
+}
+
+/// Restarts a worker's ComfyUI.
+#[server(name = RestartEngine, endpoint = "restart-engine")]
+pub async fn restart_engine(worker: WorkerId) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    workshop().restart_engine(admin, worker).await.map_err(refuse)
+}
+
+/// Older or fewer entries of the activity list than the page has live.
+#[server(name = ReadActivity, endpoint = "read-activity", input = GetUrl)]
+pub async fn read_activity(
+    seat: Option<SeatId>,
+    problems_only: bool,
+    before: Option<i64>,
+) -> Result<Vec<ActivityView>, AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_admin};
+
+    let admin = require_admin()?;
+    let filter = workshop::ActivityFilter { seat, problems_only, before };
+    let entries = workshop().activity(admin, filter, ACTIVITY_SHOWN).await.map_err(refuse)?;
+    Ok(entries.into_iter().map(Into::into).collect())
+}
+
 #[cfg(feature = "ssr")]
 impl From<workshop::overview::AdminOverview> for AdminView {
     fn from(overview: workshop::overview::AdminOverview) -> Self {
         Self {
+            activity: Vec::new(),
             engine: overview.engine.into(),
+            queue: overview.queue.into(),
             active: overview.active.into_iter().map(Into::into).collect(),
             ended: overview.ended.into_iter().map(Into::into).collect(),
             workers: overview.workers.into_iter().map(Into::into).collect(),
@@ -123,14 +388,38 @@ impl From<workshop::overview::AdminOverview> for AdminView {
 impl From<workshop::overview::WorkerOverview> for WorkerView {
     fn from(worker: workshop::overview::WorkerOverview) -> Self {
         Self {
+            id: worker.id,
             name: worker.name,
+            version: worker.version,
+            is_draining: worker.is_draining,
+            device: worker.device.map(|device| DeviceView {
+                name: device.name,
+                memory_total_bytes: device.memory_total_bytes,
+                memory_free_bytes: device.memory_free_bytes,
+            }),
+            jobs: worker.jobs,
             is_connected: worker.is_connected,
             engine: worker.engine.into(),
             problem: worker.problem,
             slots: worker.slots,
-            running: worker.running,
             last_seen_at: worker.last_seen_at,
             comfyui_version: worker.comfyui_version,
+        }
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl From<workshop::ActivityEntry> for ActivityView {
+    fn from(entry: workshop::ActivityEntry) -> Self {
+        Self {
+            id: entry.id,
+            at: entry.at,
+            kind: entry.kind.as_str().to_owned(),
+            seat: entry.seat,
+            job: entry.job,
+            title: entry.title,
+            worker: entry.worker,
+            detail: entry.detail,
         }
     }
 }
@@ -140,6 +429,12 @@ impl From<workshop::overview::SeatSummary> for SeatSummaryView {
     fn from(seat: workshop::overview::SeatSummary) -> Self {
         Self {
             seat: seat.seat,
+            name: seat.name,
+            is_paused: seat.is_paused,
+            is_demo: seat.is_demo,
+            message: seat.message,
+            gpu_ms: seat.gpu_ms,
+            result_bytes: seat.result_bytes,
             join_path: seat.join_path,
             open_pages: seat.open_pages,
             waiting: seat.waiting,
@@ -162,6 +457,12 @@ mod tests {
     fn counts_add_up_over_jobs_seats_and_workers() {
         let seat = |number: u16, open_pages| SeatSummaryView {
             seat: SeatId::new(number).unwrap(),
+            name: String::new(),
+            is_paused: false,
+            is_demo: false,
+            message: None,
+            gpu_ms: 0,
+            result_bytes: 0,
             join_path: "/join/x".to_owned(),
             open_pages,
             waiting: 0,
@@ -171,17 +472,23 @@ mod tests {
             last_active_at: None,
         };
         let worker = |is_connected, engine| WorkerView {
+            id: None,
             name: "gpu".to_owned(),
+            version: None,
+            is_draining: false,
+            device: None,
+            jobs: Vec::new(),
             is_connected,
             engine,
             problem: None,
             slots: 1,
-            running: 0,
             last_seen_at: Timestamp::from_unix_ms(0),
             comfyui_version: None,
         };
         let view = AdminView {
             engine: EngineState::Ready,
+            queue: QueuePolicyView::default(),
+            activity: Vec::new(),
             active: vec![job_in(JobPhase::Running), job_in(JobPhase::Leased), job_in(JobPhase::Queued)],
             ended: vec![job_in(JobPhase::Failed)],
             workers: vec![

@@ -1,7 +1,7 @@
 //! A job as the portal shows it.
 
 use domain::job::JobPhase;
-use domain::{JobId, SeatId, Timestamp};
+use domain::{JobId, Priority, ReturnReason, SeatId, StartWindow, Timestamp, WaitReason};
 use serde::{Deserialize, Serialize};
 
 use crate::api::artifact::ArtifactView;
@@ -16,8 +16,9 @@ pub struct JobView {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
-    /// Place in line counted from 1 over all seats; only while it waits.
-    pub position: Option<u32>,
+    pub priority: Priority,
+    /// Only while it waits.
+    pub wait: Option<WaitView>,
     /// Only while it runs.
     pub progress: Option<ProgressView>,
     pub failure: Option<FailureView>,
@@ -25,6 +26,18 @@ pub struct JobView {
     pub is_stopping: bool,
     pub attempt: u32,
     pub preview: Option<ArtifactView>,
+}
+
+/// Where a waiting job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaitView {
+    /// Place in line counted from 1 over all seats.
+    pub position: u32,
+    pub reason: WaitReason,
+    /// Counted from now. Nothing: it cannot be told.
+    pub start: Option<StartWindow>,
+    /// Why it waits again, if it was on a worker before.
+    pub returned: Option<ReturnReason>,
 }
 
 /// What ComfyUI says of a running job.
@@ -40,8 +53,10 @@ pub struct ProgressView {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureView {
-    /// What happened and what to do next.
+    /// What happened.
     pub message: String,
+    /// What to try.
+    pub advice: String,
     /// ComfyUI's own words, where there are any.
     pub detail: Option<String>,
 }
@@ -80,6 +95,44 @@ impl JobView {
     pub fn run_time(&self) -> Option<String> {
         let ran = self.finished_at?.since(self.started_at?);
         Some(format::duration(u64::try_from(ran.as_millis()).unwrap_or(u64::MAX)))
+    }
+}
+
+impl WaitView {
+    /// When it will likely start: `about 4-6 min`, or why that cannot be told.
+    pub fn eta(&self) -> String {
+        match (self.reason, self.start) {
+            (WaitReason::NoWorker, _) => "waiting for the GPU".to_owned(),
+            (WaitReason::QueuePaused | WaitReason::SeatPaused, _) => "paused".to_owned(),
+            (_, Some(StartWindow { p50_ms, p90_ms })) => format::time_window(p50_ms, p90_ms),
+            (_, None) => "time unknown yet".to_owned(),
+        }
+    }
+
+    /// Why it does not run yet, for the participant.
+    pub fn why(&self) -> String {
+        match self.reason {
+            WaitReason::Prepared => "It is being prepared and starts as soon as the GPU is free.".to_owned(),
+            WaitReason::Behind { jobs } => {
+                format!("{} before it.", format::count(jobs, "job runs", "jobs run"))
+            }
+            WaitReason::SeatLimit => "Another of your jobs has to finish first.".to_owned(),
+            WaitReason::SeatPaused => "The instructor has paused your seat. Your jobs keep their places.".to_owned(),
+            WaitReason::QueuePaused => "The instructor has paused the queue. Nothing is lost.".to_owned(),
+            WaitReason::NoWorker => "The GPU machine is away. Your job starts when it is back.".to_owned(),
+        }
+    }
+
+    /// What happened to it before, if it was on a worker already.
+    pub fn story(&self) -> Option<&'static str> {
+        match self.returned? {
+            ReturnReason::Demo => Some(
+                "Interrupted for a demonstration. It goes on by itself right after; you need not do anything.",
+            ),
+            ReturnReason::WorkerStopped => Some("The GPU machine gave it back. It goes first when there is one."),
+            ReturnReason::Retry => Some("The GPU machine failed while it ran. It is tried again by itself."),
+            ReturnReason::Recalled => None,
+        }
     }
 }
 
@@ -142,13 +195,27 @@ impl From<workshop::overview::JobOverview> for JobView {
             created_at: job.created_at,
             started_at: job.started_at,
             finished_at: job.finished_at,
-            position: job.position,
+            priority: job.priority,
+            wait: job.wait.map(Into::into),
             progress: job.progress.map(Into::into),
             failure: job.failure.map(Into::into),
             is_stopping: job.is_stopping,
             attempt: job.attempt,
             preview: job.preview.map(Into::into),
         }
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl From<workshop::overview::Wait> for WaitView {
+    fn from(wait: workshop::overview::Wait) -> Self {
+        // Whole seconds, so that not every look at the clock is news.
+        let seconds = |ms: u64| ms.div_ceil(1000) * 1000;
+        let start = wait.start.map(|start| StartWindow {
+            p50_ms: seconds(start.p50_ms),
+            p90_ms: seconds(start.p90_ms),
+        });
+        Self { position: wait.position, reason: wait.reason, start, returned: wait.returned }
     }
 }
 
@@ -167,7 +234,7 @@ impl From<workshop::overview::JobProgress> for ProgressView {
 
 impl From<domain::Failure> for FailureView {
     fn from(failure: domain::Failure) -> Self {
-        Self { message: failure.message, detail: failure.detail }
+        Self { message: failure.message, advice: failure.advice, detail: failure.detail }
     }
 }
 
@@ -182,7 +249,8 @@ pub(crate) fn job_in(phase: JobPhase) -> JobView {
         created_at: Timestamp::from_unix_ms(1_000),
         started_at: None,
         finished_at: None,
-        position: None,
+        priority: Priority::Normal,
+        wait: None,
         progress: None,
         failure: None,
         is_stopping: false,
@@ -220,6 +288,21 @@ mod tests {
         assert_eq!(started.run_time(), None);
         let ended = JobView { finished_at: Some(Timestamp::from_unix_ms(44_000)), ..started };
         assert_eq!(ended.run_time().as_deref(), Some("42 s"));
+    }
+
+    #[test]
+    fn a_wait_is_told_with_its_reason_and_never_guessed() {
+        let wait = |reason, start| WaitView { position: 3, reason, start, returned: None };
+        let window = StartWindow { p50_ms: 240_000, p90_ms: 350_000 };
+        let behind = WaitReason::Behind { jobs: 2 };
+        assert_eq!(wait(behind, Some(window)).eta(), "about 4-6 min");
+        assert_eq!(wait(behind, None).eta(), "time unknown yet");
+        assert_eq!(wait(WaitReason::NoWorker, None).eta(), "waiting for the GPU");
+        assert_eq!(wait(WaitReason::QueuePaused, None).eta(), "paused");
+        assert_eq!(wait(behind, None).why(), "2 jobs run before it.");
+        let interrupted = WaitView { returned: Some(ReturnReason::Demo), ..wait(behind, None) };
+        assert!(interrupted.story().is_some_and(|story| story.contains("demonstration")));
+        assert_eq!(wait(behind, None).story(), None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod engine;
 pub mod gallery;
 pub mod job;
 pub mod landing;
+pub mod policy;
 pub mod seat;
 pub mod theme;
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::api::engine::EngineState;
 use crate::api::job::{JobStatus, JobView};
+use crate::api::policy::QueuePolicyView;
 use crate::error::AppError;
 use crate::format;
 
@@ -17,6 +18,13 @@ pub struct SeatView {
     pub engine: EngineState,
     /// Jobs of all seats that wait or run.
     pub queue_length: u32,
+    pub queue: QueuePolicyView,
+    /// What the instructor calls the seat; empty if nothing.
+    pub name: String,
+    /// The instructor holds the seat's jobs back.
+    pub is_paused: bool,
+    /// What the instructor tells this seat alone.
+    pub message: Option<String>,
     /// The seat's active jobs in the order in which they will run, then its latest ended ones.
     pub jobs: Vec<JobView>,
     /// Grows whenever the gallery changes.
@@ -27,6 +35,8 @@ pub struct SeatView {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeatPageData {
     pub title: String,
+    /// The instructor looks at somebody's workspace: nothing here can be changed.
+    pub is_observer: bool,
     pub view: SeatView,
 }
 
@@ -38,6 +48,7 @@ pub enum Headline {
     Waiting {
         title: String,
         place: Option<String>,
+        eta: Option<String>,
     },
     Preparing {
         title: String,
@@ -64,7 +75,8 @@ impl SeatView {
         match job.status() {
             JobStatus::Waiting => Headline::Waiting {
                 title,
-                place: job.position.map(|position| format::place(position, self.queue_length)),
+                place: job.wait.map(|wait| format::place(wait.position, self.queue_length)),
+                eta: job.wait.map(|wait| wait.eta()),
             },
             JobStatus::Preparing => Headline::Preparing { title },
             JobStatus::Running => {
@@ -103,11 +115,30 @@ impl Headline {
 #[server(name = ReadSeatPage, endpoint = "read-seat-page", input = GetUrl)]
 pub async fn read_seat_page(seat: SeatId) -> Result<SeatPageData, AppError> {
     use crate::api::{settings, workshop};
+    use crate::viewer::{refuse, require_seat_to_look, viewer};
+
+    let seat = require_seat_to_look(seat)?;
+    let overview = workshop().seat_overview(seat).await.map_err(refuse)?;
+    let is_observer = viewer().require_seat(seat).is_err();
+    Ok(SeatPageData { title: settings().title, is_observer, view: overview.into() })
+}
+
+#[server(name = CancelAllJobs, endpoint = "cancel-all-jobs")]
+pub async fn cancel_all_jobs(seat: SeatId) -> Result<(), AppError> {
+    use crate::api::workshop;
     use crate::viewer::{refuse, require_seat};
 
     let seat = require_seat(seat)?;
-    let overview = workshop().seat_overview(seat).await.map_err(refuse)?;
-    Ok(SeatPageData { title: settings().title, view: overview.into() })
+    workshop().cancel_all(seat).await.map_err(refuse)
+}
+
+#[server(name = DismissMessage, endpoint = "dismiss-message")]
+pub async fn dismiss_message(seat: SeatId) -> Result<(), AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_seat};
+
+    let seat = require_seat(seat)?;
+    workshop().dismiss_message(seat).await.map_err(refuse)
 }
 
 #[server(name = CancelJob, endpoint = "cancel-job")]
@@ -126,6 +157,10 @@ impl From<workshop::overview::SeatOverview> for SeatView {
             seat: overview.seat,
             engine: overview.engine.into(),
             queue_length: overview.queue_length,
+            queue: overview.queue.into(),
+            name: overview.name,
+            is_paused: overview.is_paused,
+            message: overview.message,
             jobs: overview.jobs.into_iter().map(Into::into).collect(),
             gallery_revision: overview.gallery_revision,
         }

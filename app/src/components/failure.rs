@@ -6,10 +6,11 @@ use crate::api::job::FailureView;
 
 #[component]
 pub(crate) fn FailureNote(failure: FailureView) -> impl IntoView {
-    let FailureView { message, detail } = failure;
+    let FailureView { message, advice, detail } = failure;
     view! {
         <div class="failure">
             <p class="failure__message">{message}</p>
+            {(!advice.is_empty()).then(|| view! { <p class="failure__advice">{advice}</p> })}
             {detail
                 .map(|detail| {
                     view! {

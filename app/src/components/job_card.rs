@@ -23,9 +23,9 @@ pub(crate) fn JobCard(
     let progress = Memo::new(move |_| job.with(|job| job.progress.clone()));
     let failure = Memo::new(move |_| job.with(|job| job.failure.clone()));
     let can_be_cancelled = Memo::new(move |_| job.with(|job| job.can_be_cancelled()));
+    let wait = Memo::new(move |_| job.with(|job| job.wait));
     let place = move || {
-        let position = job.with(|job| job.position);
-        position.map(|position| format!("{} in line", format::place(position, queue_length.get())))
+        wait.get().map(|wait| format!("{} in line", format::place(wait.position, queue_length.get())))
     };
     let attempt = move || job.with(|job| (job.attempt > 1 && job.phase.is_active()).then_some(job.attempt));
 
@@ -37,6 +37,7 @@ pub(crate) fn JobCard(
                 <p class="job-card__facts">
                     <JobBadge status/>
                     {move || place().map(|place| view! { <span class="job-card__place">{place}</span> })}
+                    {move || wait.get().map(|wait| view! { <span class="job-card__eta">{wait.eta()}</span> })}
                     {move || job.with(|job| job.run_time()).map(|time| view! { <span>{time}</span> })}
                     {move || {
                         let at = job.with(|job| job.finished_at.unwrap_or(job.created_at));
@@ -44,6 +45,15 @@ pub(crate) fn JobCard(
                     }}
                     {move || attempt().map(|attempt| view! { <span>{format!("attempt {attempt}")}</span> })}
                 </p>
+                {move || {
+                    wait.get()
+                        .map(|wait| {
+                            view! {
+                                <p class="job-card__why">{wait.why()}</p>
+                                {wait.story().map(|story| view! { <p class="job-card__story">{story}</p> })}
+                            }
+                        })
+                }}
                 {move || {
                     progress
                         .get()

@@ -67,6 +67,12 @@ impl Viewer {
         }
     }
 
+    /// The seat, if the viewer may look at it without changing anything: its participant's,
+    /// or any to the instructor.
+    pub fn require_seat_to_look(&self, seat: SeatId) -> Result<SeatId, Denied> {
+        if self.is_admin { Ok(seat) } else { self.require_seat(seat) }
+    }
+
     pub fn require_admin(&self) -> Result<Admin, Denied> {
         if self.is_admin {
             Ok(Admin(()))
@@ -106,6 +112,14 @@ mod tests {
     fn nobody_is_told_apart_from_a_stranger() {
         assert_eq!(Viewer::default().require_seat(seat(1)), Err(Denied::SignedOut));
         assert_eq!(Viewer::default().require_admin().unwrap_err(), Denied::SignedOut);
+    }
+
+    #[test]
+    fn the_instructor_looks_at_every_seat_and_a_participant_at_their_own() {
+        assert_eq!(Viewer::new([], true).require_seat_to_look(seat(2)), Ok(seat(2)));
+        let participant = Viewer::new([seat(1)], false);
+        assert_eq!(participant.require_seat_to_look(seat(1)), Ok(seat(1)));
+        assert_eq!(participant.require_seat_to_look(seat(2)), Err(Denied::NotYours));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Failure, FailureKind, JobId, LeaseToken, SeatId, Timestamp, WorkerId};
+use crate::{Failure, FailureKind, JobId, LeaseToken, Priority, SeatId, Timestamp, WorkerId};
 
 /// How often infrastructure may fail a job before it is given up.
 pub const MAX_FAILURES: u32 = 3;
@@ -24,6 +24,9 @@ pub struct Job {
     pub sequence: i64,
     /// Run (front): goes before the seat's own other jobs, never before another's.
     pub is_front: bool,
+    pub priority: Priority,
+    /// A demonstration that interrupts what executes.
+    pub interrupts: bool,
     pub created_at: Timestamp,
     /// Number of the latest attempt; 0 before the first dispatch.
     pub attempt: u32,
@@ -266,6 +269,18 @@ impl Job {
             self.requeue(ReturnReason::WorkerStopped, now);
         }
         true
+    }
+
+    /// Moves the job to another class, wherever it is; tells whether that changed anything.
+    /// Only a demonstration interrupts.
+    pub fn prioritise(&mut self, priority: Priority, interrupts: bool) -> bool {
+        let interrupts = interrupts && priority == Priority::Demo;
+        let changes =
+            self.phase().is_active() && (self.priority, self.interrupts) != (priority, interrupts);
+        if changes {
+            (self.priority, self.interrupts) = (priority, interrupts);
+        }
+        changes
     }
 
     pub fn cancel(&mut self, now: Timestamp) -> CancelOutcome {

@@ -22,6 +22,8 @@ fn queued() -> Job {
         seat: SeatId::new(1).unwrap(),
         sequence: 1,
         is_front: false,
+        priority: Priority::Normal,
+        interrupts: false,
         created_at: at(0),
         attempt: 0,
         failures: 0,
@@ -114,6 +116,17 @@ fn a_nodes_own_exception_is_final() {
     let mut job = running();
     job.fail(token(1), failure(FailureKind::Node), at(20)).unwrap();
     assert_eq!((job.phase(), job.failures), (JobPhase::Failed, 0));
+}
+
+#[test]
+fn only_a_demonstration_interrupts_and_only_what_is_active_moves() {
+    let mut job = queued();
+    assert!(job.prioritise(Priority::Raised, true));
+    assert_eq!((job.priority, job.interrupts), (Priority::Raised, false));
+    assert!(job.prioritise(Priority::Demo, true) && job.interrupts);
+    assert!(!job.prioritise(Priority::Demo, true), "nothing changes");
+    job.cancel(at(1));
+    assert!(!job.prioritise(Priority::Normal, false), "it has ended");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Files that jobs made.
 
+use std::collections::HashMap;
+
 use domain::{JobId, SeatId, Timestamp};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
@@ -106,6 +108,19 @@ impl Store {
         .await
         .map_err(StoreError::query("list the gallery"))?;
         rows.iter().map(artifact).collect()
+    }
+
+    /// What each seat's results take on disk.
+    pub async fn bytes_by_seat(&self) -> Result<HashMap<SeatId, u64>, StoreError> {
+        let rows = sqlx::query("SELECT seat, sum(bytes) AS bytes FROM artifacts GROUP BY seat")
+            .fetch_all(&self.reader)
+            .await
+            .map_err(StoreError::query("measure the results"))?;
+        let bytes = |row: &SqliteRow| {
+            let seat = SeatId::new(row.get("seat")).map_err(StoreError::corrupt("seat"))?;
+            Ok((seat, u64::try_from(row.get::<i64, _>("bytes")).unwrap_or(0)))
+        };
+        rows.iter().map(bytes).collect()
     }
 
     /// The first file of each of the given jobs.

@@ -10,13 +10,15 @@ mod database;
 pub mod error;
 pub mod events;
 pub mod jobs;
+mod policy;
 mod seats;
 mod workers;
 
 pub use artifacts::{Artifact, NewArtifact};
 pub use database::Store;
 pub use error::StoreError;
-pub use events::{Event, EventKind};
-pub use jobs::{JobGraph, JobResult, NewJob, StoredJob};
-pub use seats::Seat;
+pub use events::{Event, EventFilter, EventKind, RecordedEvent};
+pub use jobs::{EndedTotals, FinishedRun, JobGraph, JobResult, JobShape, NewJob, StoredJob, Submitted};
+pub use policy::Policy;
+pub use seats::{Seat, SeatService};
 pub use workers::StoredWorker;

@@ -14,6 +14,23 @@ pub struct Seat {
     /// Sessions begun under another generation are void.
     pub session_generation: i64,
     pub last_active_at: Option<Timestamp>,
+    /// What the instructor calls it; empty if nothing.
+    pub name: String,
+    /// None of its jobs is handed out.
+    pub is_paused: bool,
+    /// Its jobs are demonstrations.
+    pub is_demo: bool,
+    /// What the instructor wants to tell it.
+    pub message: Option<String>,
+    pub service: SeatService,
+}
+
+/// What a seat has had of the GPU; `scheduler::Service` says what the numbers mean.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SeatService {
+    pub last_served: u64,
+    pub account_ms: u64,
+    pub floor_ms: u64,
 }
 
 impl Store {
@@ -49,6 +66,39 @@ impl Store {
         rows.iter().map(seat).collect()
     }
 
+    /// Keeps what the instructor can change of a seat.
+    pub async fn save_seat(&self, seat: &Seat) -> Result<(), StoreError> {
+        sqlx::query(
+            "UPDATE seats SET join_token = ?, session_generation = ?, name = ?, is_paused = ?, is_demo = ?,
+                 message = ?
+             WHERE number = ?",
+        )
+        .bind(&seat.join_token)
+        .bind(seat.session_generation)
+        .bind(&seat.name)
+        .bind(seat.is_paused)
+        .bind(seat.is_demo)
+        .bind(&seat.message)
+        .bind(seat.id.number())
+        .execute(&self.writer)
+        .await
+        .map_err(StoreError::query("change a seat"))?;
+        Ok(())
+    }
+
+    pub async fn save_service(&self, id: SeatId, service: SeatService) -> Result<(), StoreError> {
+        let number = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        sqlx::query("UPDATE seats SET last_served = ?, account_ms = ?, floor_ms = ? WHERE number = ?")
+            .bind(number(service.last_served))
+            .bind(number(service.account_ms))
+            .bind(number(service.floor_ms))
+            .bind(id.number())
+            .execute(&self.writer)
+            .await
+            .map_err(StoreError::query("note what a seat was served"))?;
+        Ok(())
+    }
+
     pub async fn touch_seat(&self, id: SeatId, now: Timestamp) -> Result<(), StoreError> {
         sqlx::query("UPDATE seats SET last_active_at = ? WHERE number = ?")
             .bind(now.unix_ms())
@@ -67,5 +117,14 @@ fn seat(row: &SqliteRow) -> Result<Seat, StoreError> {
         join_token: row.get("join_token"),
         session_generation: row.get("session_generation"),
         last_active_at: row.get::<Option<i64>, _>("last_active_at").map(Timestamp::from_unix_ms),
+        name: row.get("name"),
+        is_paused: row.get("is_paused"),
+        is_demo: row.get("is_demo"),
+        message: row.get("message"),
+        service: SeatService {
+            last_served: row.get("last_served"),
+            account_ms: row.get("account_ms"),
+            floor_ms: row.get("floor_ms"),
+        },
     })
 }

@@ -11,6 +11,8 @@ pub struct StoredWorker {
     pub slots: u32,
     pub comfyui_version: Option<String>,
     pub last_seen_at: Timestamp,
+    /// It takes nothing more. Only [`Store::drain_worker`] changes it.
+    pub is_draining: bool,
 }
 
 impl Store {
@@ -30,6 +32,16 @@ impl Store {
         Ok(())
     }
 
+    pub async fn drain_worker(&self, name: &str, is_draining: bool) -> Result<(), StoreError> {
+        sqlx::query("UPDATE workers SET is_draining = ? WHERE name = ?")
+            .bind(is_draining)
+            .bind(name)
+            .execute(&self.writer)
+            .await
+            .map_err(StoreError::query("drain a worker"))?;
+        Ok(())
+    }
+
     /// Latest seen first.
     pub async fn workers(&self) -> Result<Vec<StoredWorker>, StoreError> {
         let rows = sqlx::query("SELECT * FROM workers ORDER BY last_seen_at DESC")
@@ -41,6 +53,7 @@ impl Store {
             slots: row.get("slots"),
             comfyui_version: row.get("comfyui_version"),
             last_seen_at: Timestamp::from_unix_ms(row.get("last_seen_at")),
+            is_draining: row.get("is_draining"),
         };
         Ok(rows.iter().map(worker).collect())
     }

@@ -3,9 +3,15 @@
 use std::time::Duration;
 
 use domain::job::JobPhase;
-use domain::{Failure, FailureKind, JobId, JobState, LeaseToken, SeatId, Timestamp, WorkerId};
+use domain::{
+    Failure, FailureKind, JobId, JobState, LeaseToken, Priority, ReturnReason, SchedulingMode, SeatId, Timestamp,
+    WorkerId,
+};
 use serde_json::{Map, json};
-use store::{Event, EventKind, JobGraph, JobResult, NewArtifact, NewJob, Store, StoreError};
+use store::{
+    Event, EventFilter, EventKind, JobGraph, JobResult, JobShape, NewArtifact, NewJob, Policy, SeatService, Store,
+    StoreError,
+};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -39,11 +45,18 @@ fn token(number: u128) -> LeaseToken {
     LeaseToken::from_uuid(Uuid::from_u128(number))
 }
 
+fn shape() -> JobShape {
+    JobShape { keys: vec!["exact".into(), "model".into()], work: 64 }
+}
+
 fn new_job(number: u128, owner: u16) -> NewJob {
     NewJob {
         id: job_id(number),
         seat: seat(owner),
         is_front: false,
+        priority: Priority::Normal,
+        interrupts: false,
+        shape: Some(shape()),
         client_id: Some("tab".into()),
         title: "Save Image".into(),
         workflow_id: None,
@@ -88,11 +101,11 @@ async fn every_state_survives_being_stored() {
     for number in 2..=6 {
         run(&store, job_id(number), number).await;
     }
-    let failure = Failure { kind: FailureKind::Node, message: "no".into(), detail: Some("{}".into()) };
+    let failure = Failure { kind: FailureKind::Node, message: "no".into(), advice: "try".into(), detail: Some("{}".into()) };
     store.update_job(job_id(3), None, |job| job.succeed(token(3), at(9))).await.unwrap();
     store.update_job(job_id(4), None, |job| job.fail(token(4), failure.clone(), at(9))).await.unwrap();
     store.update_job(job_id(5), None, |job| job.interrupted(token(5), at(9))).await.unwrap();
-    store.update_job(job_id(6), None, |job| job.release(token(6), at(9))).await.unwrap();
+    store.update_job(job_id(6), None, |job| job.release(token(6), ReturnReason::Demo, at(9))).await.unwrap();
     store.close().await;
 
     let store = Store::open(&folder.path().join("test.sqlite")).await.unwrap();
@@ -100,12 +113,12 @@ async fn every_state_survives_being_stored() {
     for number in 1..=6 {
         states.push(store.job(job_id(number)).await.unwrap().job.state);
     }
-    assert_eq!(states[0], JobState::Queued { returned: false });
+    assert_eq!(states[0], JobState::Queued { returned: None });
     assert!(matches!(states[1], JobState::Running { started_at, .. } if started_at == at(4)));
     assert_eq!(states[2], JobState::Succeeded { started_at: at(4), finished_at: at(9) });
     assert_eq!(states[3], JobState::Failed { started_at: Some(at(4)), finished_at: at(9), failure });
     assert_eq!(states[4], JobState::Cancelled { started_at: Some(at(4)), finished_at: at(9) });
-    assert_eq!(states[5], JobState::Queued { returned: true });
+    assert_eq!(states[5], JobState::Queued { returned: Some(ReturnReason::Demo) });
 }
 
 #[tokio::test]
@@ -184,7 +197,7 @@ async fn a_second_attempt_shows_one_result() {
     run(&store, job_id(1), 1).await;
     store.save_artifact(&artifact(1, "9", "a_00001_.png")).await.unwrap();
     store.save_artifact(&artifact(1, "10", "only_in_first_00001_.png")).await.unwrap();
-    store.update_job(job_id(1), None, |job| job.release(token(1), at(6))).await.unwrap();
+    store.update_job(job_id(1), None, |job| job.release(token(1), ReturnReason::WorkerStopped, at(6))).await.unwrap();
     run(&store, job_id(1), 2).await;
     store.save_artifact(&artifact(2, "9", "a_00001_.png")).await.unwrap();
     store
@@ -213,4 +226,88 @@ async fn seats_keep_their_links() {
     let after = store.seats(3).await.unwrap();
     assert_eq!(after[..2], before[..]);
     assert_eq!(after[2].join_token, "new");
+}
+
+#[tokio::test]
+async fn what_the_instructor_decides_is_kept() {
+    let Fixture { store, folder } = fixture().await;
+    assert_eq!(store.policy().await.unwrap(), Policy::default());
+    let policy = Policy {
+        mode: SchedulingMode::Fair,
+        is_paused: true,
+        max_queued_per_seat: Some(5),
+        max_running_per_seat: Some(1),
+        announcement: Some("Lunch".into()),
+    };
+    store.save_policy(&policy).await.unwrap();
+    let mut first = store.seats(1).await.unwrap().remove(0);
+    first.name = "Anna".into();
+    first.is_paused = true;
+    first.is_demo = true;
+    first.message = Some("Look here".into());
+    first.session_generation += 1;
+    store.save_seat(&first).await.unwrap();
+    first.service = SeatService { last_served: 3, account_ms: 4, floor_ms: 5 };
+    store.save_service(first.id, first.service).await.unwrap();
+    store.insert_job(&new_job(1, 1)).await.unwrap();
+    store.update_job(job_id(1), None, |job| Ok(job.prioritise(Priority::Demo, true))).await.unwrap();
+    store.close().await;
+
+    let store = Store::open(&folder.path().join("test.sqlite")).await.unwrap();
+    assert_eq!(store.policy().await.unwrap(), policy);
+    assert_eq!(store.seats(1).await.unwrap(), [first]);
+    let stored = store.job(job_id(1)).await.unwrap();
+    assert_eq!((stored.job.priority, stored.job.interrupts), (Priority::Demo, true));
+    assert_eq!(stored.shape, Some(shape()));
+}
+
+#[tokio::test]
+async fn ended_jobs_tell_how_long_such_graphs_take_and_what_seats_used() {
+    let Fixture { store, folder: _folder } = fixture().await;
+    for number in 1..=3 {
+        store.insert_job(&new_job(number, 1)).await.unwrap();
+        run(&store, job_id(number), number).await;
+    }
+    store.update_job(job_id(1), None, |job| job.succeed(token(1), at(1004))).await.unwrap();
+    let no = Failure { kind: FailureKind::Node, message: String::new(), advice: String::new(), detail: None };
+    store.update_job(job_id(2), None, |job| job.fail(token(2), no, at(504))).await.unwrap();
+    let runs = store.finished_runs(10).await.unwrap();
+    assert_eq!(runs.len(), 1, "a failure says nothing of a duration");
+    assert_eq!((&runs[0].shape, runs[0].duration_ms), (&shape(), 1000));
+    let totals = store.ended_totals().await.unwrap()[&seat(1)];
+    assert_eq!((totals.succeeded, totals.failed, totals.gpu_ms), (1, 1, 1500));
+    let executions = async |since| {
+        let submitted = store.submitted_since(at(since)).await.unwrap();
+        submitted.into_iter().map(|submitted| submitted.execution_ms).collect::<Vec<_>>()
+    };
+    assert_eq!(executions(1).await, [Some(1000), Some(500), None]);
+    assert_eq!(executions(600).await, [Some(1000), None], "the second ended before");
+}
+
+#[tokio::test]
+async fn events_are_read_latest_first_and_by_seat_and_by_problem() {
+    let Fixture { store, folder: _folder } = fixture().await;
+    for (number, owner) in [(1, 1), (2, 2)] {
+        store.insert_job(&new_job(number, owner)).await.unwrap();
+        let event = Event { detail: Some("Node".into()), ..Event::new(EventKind::Failed, at(9)) };
+        let no = Failure { kind: FailureKind::Node, message: String::new(), advice: String::new(), detail: None };
+        run(&store, job_id(number), number).await;
+        store.update_job(job_id(number), Some(&event), |job| job.fail(token(number), no, at(9))).await.unwrap();
+    }
+    let kinds = async |filter: EventFilter| {
+        let events = store.events(filter, 10).await.unwrap();
+        events.into_iter().map(|recorded| (recorded.event.kind, recorded.event.seat)).collect::<Vec<_>>()
+    };
+    let (one, two) = (Some(seat(1)), Some(seat(2)));
+    use EventKind::{Failed, Submitted};
+    let all = kinds(EventFilter::default()).await;
+    assert_eq!(all, [(Failed, two), (Submitted, two), (Failed, one), (Submitted, one)]);
+    let of_one = kinds(EventFilter { seat: one, ..EventFilter::default() }).await;
+    assert_eq!(of_one, [(Failed, one), (Submitted, one)]);
+    let problems = kinds(EventFilter { problems_only: true, ..EventFilter::default() }).await;
+    assert_eq!(problems, [(Failed, two), (Failed, one)]);
+    let last = store.events(EventFilter::default(), 1).await.unwrap().remove(0);
+    assert_eq!((last.title.as_deref(), last.event.detail.as_deref()), (Some("Save Image"), Some("Node")));
+    let older = kinds(EventFilter { before: Some(last.id), ..EventFilter::default() }).await;
+    assert_eq!(older.len(), 3);
 }

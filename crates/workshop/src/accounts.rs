@@ -1,18 +1,22 @@
-//! Seats, their join links, and who holds which.
+//! Seats: their join links, who holds which, and what the instructor decided about them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use domain::{AccessMode, Admin, SeatId, Viewer};
-use store::{Event, EventKind};
+use store::{Event, EventKind, Seat};
 
 use crate::{Workshop, WorkshopError};
 
-/// The join links as kept in memory: every request looks one up.
+/// The longest name of a seat, in characters.
+const MAX_NAME: usize = 40;
+/// The longest message to a seat or to all, in characters.
+pub(crate) const MAX_MESSAGE: usize = 500;
+
+/// The seats as kept in memory: every request looks one up.
 #[derive(Debug, Default)]
-pub(crate) struct Links {
-    seats_by_token: HashMap<String, SeatId>,
-    tokens: HashMap<SeatId, String>,
-    generations: HashMap<SeatId, i64>,
+pub(crate) struct Seats {
+    by_id: BTreeMap<SeatId, Seat>,
+    by_token: HashMap<String, SeatId>,
 }
 
 /// A seat's way in.
@@ -23,27 +27,40 @@ pub struct SeatLink {
     pub join_path: String,
 }
 
+impl Seats {
+    fn insert(&mut self, seat: Seat) {
+        self.by_token.insert(seat.join_token.clone(), seat.id);
+        if let Some(before) = self.by_id.insert(seat.id, seat)
+            && self.by_id.get(&before.id).is_some_and(|seat| seat.join_token != before.join_token)
+        {
+            self.by_token.remove(&before.join_token);
+        }
+    }
+
+    fn generation(&self, seat: SeatId) -> Option<i64> {
+        self.by_id.get(&seat).map(|seat| seat.session_generation)
+    }
+}
+
 impl Workshop {
     pub(crate) async fn load_accounts(&self) -> Result<(), WorkshopError> {
         let count = self.settings().seats;
         let mint = std::sync::Arc::clone(&self.inner.parts.mint);
         self.store().ensure_seats(count, self.now(), move || mint.secret()).await?;
-        let mut links = Links::default();
+        let mut seats = Seats::default();
         for seat in self.store().seats(count).await? {
-            links.seats_by_token.insert(seat.join_token.clone(), seat.id);
-            links.tokens.insert(seat.id, seat.join_token);
-            links.generations.insert(seat.id, seat.session_generation);
+            seats.insert(seat);
         }
-        *self.links_mut() = links;
+        *self.seats_mut() = seats;
         Ok(())
     }
 
     /// The seat that this join link opens, and the generation that its session must name.
     pub async fn join(&self, token: &str) -> Result<(SeatId, i64), WorkshopError> {
         let joined = {
-            let links = self.links();
-            let seat = links.seats_by_token.get(token).copied();
-            seat.and_then(|seat| Some((seat, *links.generations.get(&seat)?)))
+            let seats = self.seats();
+            let seat = seats.by_token.get(token).copied();
+            seat.and_then(|seat| Some((seat, seats.generation(seat)?)))
         };
         let (seat, generation) = joined.ok_or(WorkshopError::NotFound)?;
         self.enter(seat).await?;
@@ -52,7 +69,7 @@ impl Workshop {
 
     /// Chooses a seat by name, where the operator has opened the room.
     pub async fn join_open(&self, seat: SeatId) -> Result<(SeatId, i64), WorkshopError> {
-        let generation = self.links().generations.get(&seat).copied();
+        let generation = self.seats().generation(seat);
         let generation = generation.filter(|_| self.settings().access_mode == AccessMode::Open);
         let generation = generation.ok_or(WorkshopError::NotFound)?;
         self.enter(seat).await?;
@@ -67,12 +84,11 @@ impl Workshop {
     /// The viewer behind a session that claims these seats and generations. What is no
     /// longer valid is left out; in an open room every seat is anybody's.
     pub fn viewer(&self, claims: impl IntoIterator<Item = (SeatId, i64)>, is_admin: bool) -> Viewer {
-        let links = self.links();
+        let seats = self.seats();
         match self.settings().access_mode {
-            AccessMode::Open => Viewer::new(links.generations.keys().copied(), is_admin),
+            AccessMode::Open => Viewer::new(seats.by_id.keys().copied(), is_admin),
             AccessMode::Link => {
-                let is_valid =
-                    |(seat, generation): &(SeatId, i64)| links.generations.get(seat) == Some(generation);
+                let is_valid = |(seat, generation): &(SeatId, i64)| seats.generation(*seat) == Some(*generation);
                 Viewer::new(claims.into_iter().filter(is_valid).map(|(seat, _)| seat), is_admin)
             }
         }
@@ -85,12 +101,97 @@ impl Workshop {
 
     /// All join links, for the operator at the console.
     pub fn join_links(&self) -> Vec<SeatLink> {
-        let links = self.links();
-        let link =
-            |(seat, token): (&SeatId, &String)| SeatLink { seat: *seat, join_path: format!("/join/{token}") };
-        let mut list: Vec<_> = links.tokens.iter().map(link).collect();
-        list.sort_by_key(|link| link.seat);
-        list
+        let link = |seat: &Seat| SeatLink { seat: seat.id, join_path: join_path(seat) };
+        self.seats().by_id.values().map(link).collect()
+    }
+
+    /// Calls the seat by a person's name; an empty one takes the name away.
+    pub async fn rename_seat(&self, _admin: Admin, seat: SeatId, name: &str) -> Result<(), WorkshopError> {
+        let name = single_line(name, MAX_NAME)?;
+        self.change_seat(seat, EventKind::SeatRenamed, Some(name.clone()), |seat| seat.name = name).await
+    }
+
+    /// Makes a new join link. The old one, and every session begun with it, ends now.
+    pub async fn rotate_link(&self, _admin: Admin, seat: SeatId) -> Result<(), WorkshopError> {
+        let token = self.inner.parts.mint.secret();
+        self.change_seat(seat, EventKind::LinkRotated, None, |seat| {
+            seat.join_token = token;
+            seat.session_generation += 1;
+        })
+        .await?;
+        self.inner.hub.close_pages(seat);
+        Ok(())
+    }
+
+    /// Holds the seat's waiting jobs back, or no longer. What is on a worker runs on.
+    pub async fn pause_seat(&self, _admin: Admin, seat: SeatId, is_paused: bool) -> Result<(), WorkshopError> {
+        let kind = if is_paused { EventKind::SeatPaused } else { EventKind::SeatResumed };
+        self.change_seat(seat, kind, None, |seat| seat.is_paused = is_paused).await
+    }
+
+    /// Makes the seat the one that demonstrates: what it queues from now on starts at once.
+    pub async fn demo_seat(&self, _admin: Admin, seat: SeatId, is_demo: bool) -> Result<(), WorkshopError> {
+        let detail = if is_demo { "on" } else { "off" };
+        self.change_seat(seat, EventKind::SeatDemo, Some(detail.to_owned()), |seat| seat.is_demo = is_demo).await
+    }
+
+    /// Shows a message on the seat's page until it is taken away by an empty one.
+    pub async fn message_seat(&self, _admin: Admin, seat: SeatId, text: &str) -> Result<(), WorkshopError> {
+        let text = single_line(text, MAX_MESSAGE)?;
+        let message = Some(text.clone()).filter(|text| !text.is_empty());
+        self.change_seat(seat, EventKind::SeatMessaged, Some(text), |seat| seat.message = message).await
+    }
+
+    /// Takes the instructor's message off the seat's page.
+    pub async fn dismiss_message(&self, seat: SeatId) -> Result<(), WorkshopError> {
+        let changed = self.changed_seat(seat, |seat| seat.message = None)?;
+        self.store().save_seat(&changed).await?;
+        self.seats_mut().insert(changed);
+        self.inner.hub.changed();
+        Ok(())
+    }
+
+    pub fn has_seat(&self, seat: SeatId) -> bool {
+        self.seats().by_id.contains_key(&seat)
+    }
+
+    /// The seat as it is now.
+    pub(crate) fn seat(&self, seat: SeatId) -> Result<Seat, WorkshopError> {
+        self.seats().by_id.get(&seat).cloned().ok_or(WorkshopError::NotFound)
+    }
+
+    pub(crate) fn all_seats(&self) -> Vec<Seat> {
+        self.seats().by_id.values().cloned().collect()
+    }
+
+    /// Keeps in memory what the record has of a seat's service.
+    pub(crate) fn set_service(&self, seat: SeatId, service: store::SeatService) {
+        if let Some(seat) = self.seats_mut().by_id.get_mut(&seat) {
+            seat.service = service;
+        }
+    }
+
+    async fn change_seat(
+        &self,
+        id: SeatId,
+        kind: EventKind,
+        detail: Option<String>,
+        change: impl FnOnce(&mut Seat),
+    ) -> Result<(), WorkshopError> {
+        let changed = self.changed_seat(id, change)?;
+        self.store().save_seat(&changed).await?;
+        self.seats_mut().insert(changed);
+        let event = Event { seat: Some(id), detail, ..Event::new(kind, self.now()) };
+        self.store().record_event(&event).await?;
+        self.inner.dispatcher.notify_one();
+        self.inner.hub.changed();
+        Ok(())
+    }
+
+    fn changed_seat(&self, id: SeatId, change: impl FnOnce(&mut Seat)) -> Result<Seat, WorkshopError> {
+        let mut seat = self.seat(id)?;
+        change(&mut seat);
+        Ok(seat)
     }
 
     async fn enter(&self, seat: SeatId) -> Result<(), WorkshopError> {
@@ -102,11 +203,24 @@ impl Workshop {
         Ok(())
     }
 
-    fn links(&self) -> std::sync::RwLockReadGuard<'_, Links> {
-        self.inner.links.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn seats(&self) -> std::sync::RwLockReadGuard<'_, Seats> {
+        self.inner.seats.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn links_mut(&self) -> std::sync::RwLockWriteGuard<'_, Links> {
-        self.inner.links.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn seats_mut(&self) -> std::sync::RwLockWriteGuard<'_, Seats> {
+        self.inner.seats.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
+}
+
+pub(crate) fn join_path(seat: &Seat) -> String {
+    format!("/join/{}", seat.join_token)
+}
+
+/// What a person typed, as one line of at most so many characters.
+pub(crate) fn single_line(text: &str, limit: usize) -> Result<String, WorkshopError> {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    if line.chars().count() > limit {
+        return Err(WorkshopError::BadRequest(format!("this is longer than {limit} characters")));
+    }
+    Ok(line)
 }

@@ -48,6 +48,11 @@ impl Workshop {
         }
     }
 
+    /// Cancels all of the seat's jobs, running ones too.
+    pub async fn cancel_all(&self, seat: SeatId) -> Result<(), WorkshopError> {
+        self.cancel_matching(seat, |_| true).await
+    }
+
     async fn cancel_matching(
         &self,
         seat: SeatId,
@@ -74,7 +79,7 @@ impl Workshop {
         if update.before != *job {
             tracing::info!(job.id = %id, seat.id = %job.seat, phase = ?job.phase(), "cancel requested");
             self.inner.dispatcher.notify_one();
-            self.announce(job.seat).await;
+            self.announce_queue(job.seat).await;
         }
         Ok(update.outcome)
     }

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use domain::{Job, JobId, JobState, LeaseToken};
+use domain::{JobId, LeaseToken, ReturnReason};
 use queue::TaskMessage;
-use scheduler::{Plan, Snapshot, WaitingJob, plan};
+use scheduler::Plan;
 use store::{Event, EventKind, StoredJob};
 use tokio_util::sync::CancellationToken;
 
@@ -38,32 +38,14 @@ impl Workshop {
         self.take_back_lapsed().await?;
         let active = self.store().active_jobs().await?;
         self.repeat_cancels(&active);
-        let planned = self.plan(&active);
+        let planned = self.plan(&active).await?;
+        self.take_back(&active, &planned);
         for job in planned.dispatches {
             if !self.dispatch(job).await? {
                 break;
             }
         }
         Ok(())
-    }
-
-    /// The plan for these active jobs, which is also what pages show as positions.
-    pub(crate) fn plan(&self, active: &[StoredJob]) -> Plan {
-        let mut snapshot = Snapshot::default();
-        let mut held = 0;
-        for StoredJob { job, .. } in active {
-            match &job.state {
-                JobState::Queued { returned } => snapshot.queued.push(waiting_job(job, *returned)),
-                JobState::Leased { .. } => snapshot.staged.push(job.id),
-                JobState::Running { .. } => snapshot.running += 1,
-                _ => {}
-            }
-            // What a lost worker holds until its lease lapses takes no room on the others.
-            let on_its_way_or_here = |worker| self.inner.workers.is_connected(worker);
-            held += u32::from(job.lease().is_some_and(|lease| lease.worker.is_none_or(on_its_way_or_here)));
-        }
-        snapshot.room = self.inner.workers.capacity().saturating_sub(held);
-        plan(&snapshot)
     }
 
     /// Leases that were alive when the server stopped get a whole lease to be heard again.
@@ -108,6 +90,22 @@ impl Workshop {
         }
     }
 
+    /// Asks workers for what makes way. It is asked at every pass until it has had effect: the
+    /// plan names it as long as it stands in the way.
+    fn take_back(&self, active: &[StoredJob], planned: &Plan) {
+        let named = |jobs: &[JobId], reason| {
+            for StoredJob { job, .. } in active.iter().filter(|stored| jobs.contains(&stored.job.id)) {
+                if let Some(lease) = job.lease()
+                    && let Some(worker) = lease.worker
+                {
+                    self.inner.workers.give_back(worker, job.id, lease.token, reason);
+                }
+            }
+        };
+        named(&planned.recalls, ReturnReason::Recalled);
+        named(&planned.interrupts, ReturnReason::Demo);
+    }
+
     /// Writes the lease, then pushes the task that names it. Tells whether it was pushed.
     async fn dispatch(&self, id: JobId) -> Result<bool, WorkshopError> {
         let now = self.now();
@@ -126,14 +124,12 @@ impl Workshop {
         self.note_queue(pushed.is_err());
         if let Err(error) = pushed {
             tracing::warn!(job.id = %id, error = %error_chain(&error), "could not hand the job to Redis; it keeps its place");
-            self.store().update_job(id, None, |job| job.release(token, now)).await?;
+            self.store()
+                .update_job(id, None, |job| job.release(token, ReturnReason::Recalled, now))
+                .await?;
             return Ok(false);
         }
         self.inner.hub.changed();
         Ok(true)
     }
-}
-
-fn waiting_job(job: &Job, is_returned: bool) -> WaitingJob {
-    WaitingJob { id: job.id, seat: job.seat, sequence: job.sequence, is_front: job.is_front, is_returned }
 }

@@ -84,7 +84,7 @@ impl Workshop {
     /// Takes the given ended jobs, or all, out of the seat's history. Files stay.
     pub async fn forget(&self, seat: SeatId, ids: Option<&[JobId]>) -> Result<(), WorkshopError> {
         self.store().remove_from_history(seat, ids, self.now()).await?;
-        self.announce(seat).await;
+        self.announce_queue(seat).await;
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl Workshop {
     }
 
     /// The seat's queue changed: its editors fetch it again, and every portal looks at positions.
-    pub(crate) async fn announce(&self, seat: SeatId) {
+    pub(crate) async fn announce_queue(&self, seat: SeatId) {
         match self.queue_remaining(seat).await {
             Ok(remaining) => {
                 let frame = events::status(remaining as usize, None).to_string();
@@ -146,11 +146,8 @@ impl Workshop {
     }
 
     async fn seat_queue_with(&self, seat: SeatId, detail: Detail) -> Result<SeatQueue, WorkshopError> {
-        let active = self.store().active_jobs().await?;
-        let order: HashMap<JobId, u32> =
-            self.plan(&active).waiting.into_iter().map(|waiting| (waiting.job, waiting.position)).collect();
-        let mut own: Vec<_> = active.into_iter().filter(|stored| stored.job.seat == seat).collect();
-        own.sort_by_key(|stored| order.get(&stored.job.id).copied().unwrap_or(0));
+        let line = self.line().await?;
+        let own = line.active.iter().filter(|stored| stored.job.seat == seat).cloned().collect();
         let records = self.records(own, detail).await?;
         let (running, pending) =
             records.into_iter().partition(|record| record.phase == views::JobPhase::InProgress);

@@ -41,6 +41,7 @@ struct SeatChannel {
     editors: Mutex<Vec<String>>,
     portals: AtomicU64,
     gallery_revision: AtomicU64,
+    closing: watch::Sender<u64>,
 }
 
 /// Keeps an open page counted until it is dropped.
@@ -48,6 +49,17 @@ pub struct OpenPage {
     hub: std::sync::Arc<Hub>,
     seat: SeatId,
     sid: Option<String>,
+    closing: watch::Receiver<u64>,
+}
+
+impl OpenPage {
+    /// Resolves when the page is to end, because its session is void.
+    pub async fn revoked(&mut self) {
+        if self.closing.changed().await.is_err() {
+            // The hub lives as long as the page.
+            std::future::pending().await
+        }
+    }
 }
 
 impl Hub {
@@ -57,6 +69,7 @@ impl Hub {
             editors: Mutex::default(),
             portals: AtomicU64::new(0),
             gallery_revision: AtomicU64::new(0),
+            closing: watch::Sender::new(0),
         };
         Self { seats: (0..=SeatId::MAX).map(|_| channel()).collect(), revision: watch::Sender::new(0) }
     }
@@ -93,6 +106,15 @@ impl Hub {
         self.revision.send_modify(|revision| *revision += 1);
     }
 
+    /// Ends every open page of the seat: its sessions are void.
+    pub(crate) fn close_pages(&self, seat: SeatId) {
+        self.seat(seat).closing.send_modify(|count| *count += 1);
+    }
+
+    pub(crate) fn revision(&self) -> u64 {
+        *self.revision.borrow()
+    }
+
     pub(crate) fn watch(&self) -> watch::Receiver<u64> {
         self.revision.subscribe()
     }
@@ -121,7 +143,8 @@ impl Hub {
             }
         }
         self.changed();
-        OpenPage { hub: std::sync::Arc::clone(self), seat, sid }
+        let closing = self.seat(seat).closing.subscribe();
+        OpenPage { hub: std::sync::Arc::clone(self), seat, sid, closing }
     }
 }
 

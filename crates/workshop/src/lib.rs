@@ -5,32 +5,39 @@
 //! seat that the caller has proven to hold, or an `Admin`.
 
 mod accounts;
+mod activity;
 mod artifacts;
 mod cancel;
 mod catalog;
 mod dispatch;
 pub mod editor;
 mod error;
+mod failures;
 pub mod files;
 mod health;
 pub mod hub;
+mod line;
 pub mod overview;
+mod policy;
 mod queries;
 mod reports;
 mod runs;
+mod steer;
 mod submit;
 mod workers;
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use domain::{AccessMode, Clock, Timestamp};
 use queue::JobQueue;
-use store::Store;
+use scheduler::{Arrivals, DurationBook};
+use store::{Policy, Store};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use accounts::SeatLink;
+pub use activity::{ActivityEntry, ActivityFilter};
 pub use catalog::CatalogView;
 pub use editor::JobsQuery;
 pub use error::WorkshopError;
@@ -86,7 +93,11 @@ struct Inner {
     runs: Runs,
     workers: Workers,
     catalog: RwLock<Option<Arc<CatalogView>>>,
-    links: RwLock<accounts::Links>,
+    seats: RwLock<accounts::Seats>,
+    policy: RwLock<Policy>,
+    durations: Mutex<DurationBook>,
+    arrivals: Mutex<Option<(Timestamp, Arrivals)>>,
+    line: tokio::sync::Mutex<Option<line::CachedLine>>,
     dispatcher: Notify,
     health: health::Observed,
 }
@@ -102,12 +113,18 @@ impl Workshop {
                 runs: Runs::default(),
                 workers: Workers::default(),
                 catalog: RwLock::default(),
-                links: RwLock::default(),
+                seats: RwLock::default(),
+                policy: RwLock::default(),
+                durations: Mutex::default(),
+                arrivals: Mutex::default(),
+                line: tokio::sync::Mutex::default(),
                 dispatcher: Notify::new(),
                 health: health::Observed::default(),
             }),
         };
         workshop.load_accounts().await?;
+        workshop.load_policy().await?;
+        workshop.load_durations().await?;
         workshop.load_catalog().await?;
         workshop.renew_leases_after_restart().await?;
         Ok(workshop)

@@ -1,7 +1,9 @@
 //! What the portal shows, as plain data: a seat's own view and the instructor's.
 
 use domain::job::JobPhase;
-use domain::{Failure, JobId, SeatId, Timestamp};
+use domain::{
+    Failure, JobId, Priority, ReturnReason, SchedulingMode, SeatId, StartWindow, Timestamp, WaitReason, WorkerId,
+};
 
 /// Everything that a seat's page shows besides its gallery.
 #[derive(Debug, Clone, PartialEq)]
@@ -10,10 +12,29 @@ pub struct SeatOverview {
     pub engine: EngineStatus,
     /// Jobs of all seats that wait or run.
     pub queue_length: u32,
+    pub queue: QueuePolicy,
+    /// What the instructor calls the seat; empty if nothing.
+    pub name: String,
+    /// The instructor holds the seat's jobs back.
+    pub is_paused: bool,
+    /// What the instructor tells this seat alone.
+    pub message: Option<String>,
     /// The seat's active jobs in the order in which they will run, then its latest ended ones.
     pub jobs: Vec<JobOverview>,
     /// Grows whenever the gallery changes.
     pub gallery_revision: u64,
+}
+
+/// How the queue is shared.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct QueuePolicy {
+    pub mode: SchedulingMode,
+    pub is_paused: bool,
+    /// `None` is no limit.
+    pub max_queued_per_seat: Option<u32>,
+    pub max_running_per_seat: Option<u32>,
+    /// What the instructor tells everybody.
+    pub announcement: Option<String>,
 }
 
 /// Whether jobs can run now.
@@ -39,8 +60,9 @@ pub struct JobOverview {
     pub created_at: Timestamp,
     pub started_at: Option<Timestamp>,
     pub finished_at: Option<Timestamp>,
-    /// Place in line counted from 1 over all seats; only while it waits.
-    pub position: Option<u32>,
+    pub priority: Priority,
+    /// Only while it waits.
+    pub wait: Option<Wait>,
     /// Only while it runs.
     pub progress: Option<JobProgress>,
     pub failure: Option<Failure>,
@@ -49,6 +71,18 @@ pub struct JobOverview {
     pub attempt: u32,
     /// Its first picture, if there is one.
     pub preview: Option<ArtifactRef>,
+}
+
+/// Where a waiting job stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wait {
+    /// Place in line counted from 1 over all seats.
+    pub position: u32,
+    pub reason: WaitReason,
+    /// Counted from the moment of the overview. `None`: it cannot be told.
+    pub start: Option<StartWindow>,
+    /// Why it waits again, if it was on a worker before.
+    pub returned: Option<ReturnReason>,
 }
 
 /// What ComfyUI says of a running job; never estimated.
@@ -91,6 +125,7 @@ pub struct GalleryItem {
 #[derive(Debug, Clone, PartialEq)]
 pub struct AdminOverview {
     pub engine: EngineStatus,
+    pub queue: QueuePolicy,
     /// Active jobs of all seats in the order in which they will run.
     pub active: Vec<JobOverview>,
     /// The latest ended jobs of all seats.
@@ -101,20 +136,46 @@ pub struct AdminOverview {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkerOverview {
+    /// Only while it is connected.
+    pub id: Option<WorkerId>,
     pub name: String,
+    /// The worker program's.
+    pub version: Option<String>,
+    /// It finishes what it has and takes nothing more.
+    pub is_draining: bool,
+    pub device: Option<DeviceOverview>,
+    /// What it executes now.
+    pub jobs: Vec<JobId>,
     pub is_connected: bool,
     pub engine: EngineStatus,
     /// Why the engine is down, if it is.
     pub problem: Option<String>,
     pub slots: u32,
-    pub running: u32,
     pub last_seen_at: Timestamp,
     pub comfyui_version: Option<String>,
+}
+
+/// What the engine computes on, as ComfyUI tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceOverview {
+    pub name: String,
+    pub memory_total_bytes: u64,
+    pub memory_free_bytes: u64,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeatSummary {
     pub seat: SeatId,
+    /// What the instructor calls it; empty if nothing.
+    pub name: String,
+    pub is_paused: bool,
+    /// Its jobs are demonstrations.
+    pub is_demo: bool,
+    pub message: Option<String>,
+    /// Time that its jobs executed.
+    pub gpu_ms: u64,
+    /// What its results take on disk.
+    pub result_bytes: u64,
     /// Path of the join link: `/join/…`.
     pub join_path: String,
     /// Open pages of this seat, portal or editor.

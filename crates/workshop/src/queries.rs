@@ -3,28 +3,25 @@
 use std::collections::HashMap;
 
 use domain::job::JobPhase;
-use domain::{Admin, JobId, JobState, SeatId};
+use domain::{Admin, Job, JobId, JobState, SeatId};
 use queue::report::EngineState;
-use store::{Artifact, StoredJob};
+use store::{Artifact, Seat, StoredJob};
 
+use crate::accounts::join_path;
+use crate::line::Place;
 use crate::overview::{
-    AdminOverview, ArtifactRef, EngineStatus, GalleryItem, JobOverview, SeatOverview, SeatSummary,
-    WorkerOverview,
+    AdminOverview, ArtifactRef, DeviceOverview, EngineStatus, GalleryItem, JobOverview, QueuePolicy,
+    SeatOverview, SeatSummary, Wait, WorkerOverview,
 };
 use crate::{Workshop, WorkshopError};
 
 /// Ended jobs shown beside the active ones.
 const ENDED_SHOWN: u32 = 30;
 
-/// Active jobs with their places in line.
-struct Line {
-    active: Vec<StoredJob>,
-    positions: HashMap<JobId, u32>,
-}
-
 impl Workshop {
     /// What the seat's page shows.
     pub async fn seat_overview(&self, seat: SeatId) -> Result<SeatOverview, WorkshopError> {
+        let account = self.seat(seat)?;
         let line = self.line().await?;
         let queue_length = u32::try_from(line.active.len()).unwrap_or(u32::MAX);
         let mut jobs: Vec<_> = line.active.iter().filter(|stored| stored.job.seat == seat).cloned().collect();
@@ -33,7 +30,11 @@ impl Workshop {
             seat,
             engine: self.engine_status(),
             queue_length,
-            jobs: self.job_overviews(&jobs, &line.positions).await?,
+            queue: self.queue_policy(),
+            name: account.name,
+            is_paused: account.is_paused,
+            message: account.message,
+            jobs: self.job_overviews(&jobs, &line.places).await?,
             gallery_revision: self.inner.hub.gallery_revision(seat),
         })
     }
@@ -50,31 +51,34 @@ impl Workshop {
     }
 
     /// What the instructor's page shows.
-    pub async fn admin_overview(&self, admin: Admin) -> Result<AdminOverview, WorkshopError> {
+    pub async fn admin_overview(&self, _admin: Admin) -> Result<AdminOverview, WorkshopError> {
         let line = self.line().await?;
         let ended = self.store().ended_jobs(ENDED_SHOWN).await?;
         Ok(AdminOverview {
             engine: self.engine_status(),
-            active: self.job_overviews(&line.active, &line.positions).await?,
+            queue: self.queue_policy(),
+            active: self.job_overviews(&line.active, &line.places).await?,
             ended: self.job_overviews(&ended, &HashMap::new()).await?,
             workers: self.worker_overviews(&line.active).await?,
-            seats: self.seat_summaries(admin, &line.active).await?,
+            seats: self.seat_summaries(&line.active).await?,
         })
     }
 
-    /// The active jobs in the order in which they run: executing ones, then by position.
-    async fn line(&self) -> Result<Line, WorkshopError> {
-        let mut active = self.store().active_jobs().await?;
-        let planned = self.plan(&active).waiting.into_iter();
-        let positions: HashMap<_, _> = planned.map(|waiting| (waiting.job, waiting.position)).collect();
-        active.sort_by_key(|stored| positions.get(&stored.job.id).copied().unwrap_or(0));
-        Ok(Line { active, positions })
+    fn queue_policy(&self) -> QueuePolicy {
+        let policy = self.policy();
+        QueuePolicy {
+            mode: policy.mode,
+            is_paused: policy.is_paused,
+            max_queued_per_seat: policy.max_queued_per_seat,
+            max_running_per_seat: policy.max_running_per_seat,
+            announcement: policy.announcement,
+        }
     }
 
     async fn job_overviews(
         &self,
         jobs: &[StoredJob],
-        positions: &HashMap<JobId, u32>,
+        places: &HashMap<JobId, Place>,
     ) -> Result<Vec<JobOverview>, WorkshopError> {
         let ids: Vec<_> = jobs.iter().map(|stored| stored.job.id).collect();
         let first = self.store().first_artifacts(&ids).await?.into_iter();
@@ -89,7 +93,8 @@ impl Workshop {
                 created_at: job.created_at,
                 started_at: job.started_at(),
                 finished_at: job.finished_at(),
-                position: positions.get(&job.id).copied(),
+                priority: job.priority,
+                wait: places.get(&job.id).map(|place| wait(job, place)),
                 progress: self.inner.runs.progress(job.id).filter(|_| job.phase() == JobPhase::Running),
                 failure: match &job.state {
                     JobState::Failed { failure, .. } => Some(failure.clone()),
@@ -118,13 +123,23 @@ impl Workshop {
                     EngineState::Starting => (EngineStatus::Starting, None),
                     EngineState::Down { reason } => (EngineStatus::Away, Some(reason.clone())),
                 };
+                let device = worker.device.as_ref().map(|device| DeviceOverview {
+                    name: device.name.clone(),
+                    memory_total_bytes: device.memory_total_bytes,
+                    memory_free_bytes: device.memory_free_bytes,
+                });
+                let jobs: Vec<_> = active.iter().filter(runs_here).map(|stored| stored.job.id).collect();
                 WorkerOverview {
+                    id: Some(*id),
                     name: worker.name.clone(),
+                    version: Some(worker.version.clone()),
+                    is_draining: worker.is_draining,
+                    device,
                     is_connected: true,
                     engine,
                     problem,
                     slots: worker.slots,
-                    running: u32::try_from(active.iter().filter(runs_here).count()).unwrap_or(u32::MAX),
+                    jobs,
                     last_seen_at: worker.last_seen_at,
                     comfyui_version: version.clone(),
                 }
@@ -134,48 +149,60 @@ impl Workshop {
         let gone =
             known.into_iter().filter(|stored| connected.iter().all(|(_, worker)| worker.name != stored.name));
         list.extend(gone.map(|stored| WorkerOverview {
+            id: None,
             name: stored.name,
+            version: None,
+            is_draining: stored.is_draining,
+            device: None,
+            jobs: Vec::new(),
             is_connected: false,
             engine: EngineStatus::Away,
             problem: None,
             slots: stored.slots,
-            running: 0,
             last_seen_at: stored.last_seen_at,
             comfyui_version: stored.comfyui_version,
         }));
         Ok(list)
     }
 
-    async fn seat_summaries(
-        &self,
-        admin: Admin,
-        active: &[StoredJob],
-    ) -> Result<Vec<SeatSummary>, WorkshopError> {
-        let counts = self.store().ended_counts().await?.into_iter();
-        let counts: HashMap<_, _> =
-            counts.map(|(seat, finished, failed)| (seat, (finished, failed))).collect();
-        let seats = self.store().seats(self.settings().seats).await?.into_iter();
-        let last_active: HashMap<_, _> = seats.map(|seat| (seat.id, seat.last_active_at)).collect();
-        let summary = |link: crate::SeatLink| {
+    async fn seat_summaries(&self, active: &[StoredJob]) -> Result<Vec<SeatSummary>, WorkshopError> {
+        let totals = self.store().ended_totals().await?;
+        let bytes = self.store().bytes_by_seat().await?;
+        let seats = self.store().seats(self.settings().seats).await?;
+        let summary = |seat: Seat| {
             let count = |is_running: bool| {
-                let own = active.iter().filter(|stored| stored.job.seat == link.seat);
+                let own = active.iter().filter(|stored| stored.job.seat == seat.id);
                 let matching = own.filter(|stored| (stored.job.phase() == JobPhase::Running) == is_running);
                 u32::try_from(matching.count()).unwrap_or(u32::MAX)
             };
-            let (finished, failed) = counts.get(&link.seat).copied().unwrap_or_default();
+            let totals = totals.get(&seat.id).copied().unwrap_or_default();
             SeatSummary {
-                seat: link.seat,
-                open_pages: self.inner.hub.open_pages(link.seat),
+                seat: seat.id,
+                join_path: join_path(&seat),
+                is_paused: seat.is_paused,
+                is_demo: seat.is_demo,
+                gpu_ms: totals.gpu_ms,
+                result_bytes: bytes.get(&seat.id).copied().unwrap_or(0),
+                open_pages: self.inner.hub.open_pages(seat.id),
                 waiting: count(false),
                 running: count(true),
-                finished,
-                failed,
-                last_active_at: last_active.get(&link.seat).copied().flatten(),
-                join_path: link.join_path,
+                finished: totals.succeeded,
+                failed: totals.failed,
+                last_active_at: seat.last_active_at,
+                name: seat.name,
+                message: seat.message,
             }
         };
-        Ok(self.links_for(admin).into_iter().map(summary).collect())
+        Ok(seats.into_iter().map(summary).collect())
     }
+}
+
+fn wait(job: &Job, place: &Place) -> Wait {
+    let returned = match job.state {
+        JobState::Queued { returned } => returned,
+        _ => None,
+    };
+    Wait { position: place.position, reason: place.reason, start: place.start, returned }
 }
 
 fn gallery_item(artifact: Artifact) -> GalleryItem {

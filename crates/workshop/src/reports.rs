@@ -12,8 +12,10 @@ use comfy_api::prompt::prune_prompt;
 use comfy_api::restore::{EngineNames, restore_error, restore_event, restore_value};
 use comfy_api::rewrite::{ResolvedInput, RewriteOptions, Rewritten, rewrite_prompt};
 use domain::job::JobPhase;
-use domain::{Failure, FailureKind, Job, JobId, LeaseToken, WorkerId};
-use queue::report::{Assignment, EngineState, InputFile, LeaseRef, Outcome, ResultReport, ServerFrame};
+use domain::{Failure, Job, JobId, LeaseToken, WorkerId};
+use queue::report::{
+    Assignment, DeviceStats, EngineState, InputFile, LeaseRef, Outcome, Release, ResultReport, ServerFrame,
+};
 use serde_json::{Map, Value};
 use store::{Event, EventKind, JobResult, StoredJob, StoredWorker};
 use tokio::sync::mpsc;
@@ -24,7 +26,7 @@ use crate::hub::FramePayload;
 use crate::runs::{CatchUp, Run};
 use crate::submit::node_title;
 use crate::workers::WorkerHello;
-use crate::{Workshop, WorkshopError};
+use crate::{Workshop, WorkshopError, failures};
 
 /// A connected worker. Dropping it says that the connection is over.
 pub struct WorkerConnection {
@@ -44,13 +46,20 @@ impl Workshop {
         let now = self.now();
         let (worker, name) = (hello.worker, hello.name.clone());
         let comfyui_version = self.catalog().and_then(|catalog| catalog.comfyui_version().map(str::to_owned));
-        let stored =
-            StoredWorker { name: name.clone(), slots: hello.slots, comfyui_version, last_seen_at: now };
+        let is_draining =
+            self.store().workers().await?.iter().any(|known| known.name == name && known.is_draining);
+        let stored = StoredWorker {
+            name: name.clone(),
+            slots: hello.slots,
+            comfyui_version,
+            last_seen_at: now,
+            is_draining,
+        };
         self.store().save_worker(&stored).await?;
         let event = Event { worker: Some(name.clone()), ..Event::new(EventKind::WorkerConnected, now) };
         self.store().record_event(&event).await?;
         tracing::info!(worker.id = %worker, worker.name = %name, engine = ?hello.engine, "worker connected");
-        let connection = self.inner.workers.connect(hello, outbox, now);
+        let connection = self.inner.workers.connect(hello, outbox, is_draining, now);
         self.inner.dispatcher.notify_one();
         self.inner.hub.changed();
         Ok(WorkerConnection { workshop: self.clone(), worker, name, connection })
@@ -62,9 +71,10 @@ impl Workshop {
         worker: WorkerId,
         leases: &[LeaseRef],
         engine: &EngineState,
+        device: Option<DeviceStats>,
     ) -> Result<(), WorkshopError> {
         let (now, lease_time) = (self.now(), self.settings().lease);
-        if self.inner.workers.seen(worker, engine, now) {
+        if self.inner.workers.seen(worker, engine, device, now) {
             tracing::info!(worker.id = %worker, ?engine, "engine state changed");
             self.inner.dispatcher.notify_one();
             self.inner.hub.changed();
@@ -147,7 +157,7 @@ impl Workshop {
         let Some((seat, client_id, frame)) = relayed else { return Ok(()) };
         self.inner.hub.send(seat, client_id.as_deref(), FramePayload::Text(frame));
         match kind.as_str() {
-            "execution_start" => self.announce(seat).await,
+            "execution_start" => self.announce_queue(seat).await,
             "progress_state" => self.inner.hub.changed(),
             _ => {}
         }
@@ -167,11 +177,12 @@ impl Workshop {
     }
 
     /// The worker gives a job back unharmed; it goes to the front of the line.
-    pub async fn release(&self, id: JobId, token: LeaseToken, reason: &str) -> Result<(), WorkshopError> {
+    pub async fn release(&self, id: JobId, release: Release) -> Result<(), WorkshopError> {
         let now = self.now();
-        let event = Event { detail: Some(reason.to_owned()), ..Event::new(EventKind::Released, now) };
-        let update = self.store().update_job(id, Some(&event), |job| job.release(token, now)).await?;
-        tracing::info!(job.id = %id, reason, "job released by its worker");
+        let Release { token, reason, detail } = release;
+        tracing::info!(job.id = %id, ?reason, detail, "job released by its worker");
+        let event = Event { detail: Some(detail), ..Event::new(EventKind::Released, now) };
+        let update = self.store().update_job(id, Some(&event), |job| job.release(token, reason, now)).await?;
         self.attempt_ended(&update.before, &update.stored).await;
         Ok(())
     }
@@ -201,15 +212,15 @@ impl Workshop {
             }
             Outcome::NodeError { mut error } => {
                 restore_error(&mut error, &names);
-                self.fail(id, token, node_failure(&error), result).await
+                self.fail(id, token, failures::of_node(&error), result).await
             }
             Outcome::Refused { mut response } => {
                 restore_value(&mut response, &names, true);
-                self.fail(id, token, refused_failure(&response), result).await
+                self.fail(id, token, failures::of_refusal(&response), result).await
             }
             Outcome::Failed { kind, reason } => {
                 tracing::warn!(job.id = %id, ?kind, reason, "the worker could not finish the job");
-                self.fail(id, token, infrastructure_failure(kind), result).await
+                self.fail(id, token, failures::of_infrastructure(kind, &reason), result).await
             }
         }
     }
@@ -242,6 +253,7 @@ impl Workshop {
     pub(crate) async fn attempt_ended(&self, before: &Job, after: &StoredJob) {
         let job = &after.job;
         let run = self.inner.runs.remove(job.id);
+        self.account_for(after).await;
         let seconds =
             job.finished_at().zip(job.started_at()).map(|(end, start)| end.since(start).as_secs_f64());
         tracing::info!(job.id = %job.id, seat.id = %job.seat, job.attempt, phase = ?job.phase(), seconds, "attempt ended");
@@ -262,7 +274,7 @@ impl Workshop {
         if job.phase() == JobPhase::Succeeded {
             self.inner.hub.gallery_changed(job.seat);
         }
-        self.announce(job.seat).await;
+        self.announce_queue(job.seat).await;
         if had_started || job.phase() == JobPhase::Failed {
             send(events::executing_end(&id));
         }
@@ -310,10 +322,8 @@ impl Workshop {
         })
         .await
         .map_err(|error| WorkshopError::BadRequest(format!("the graph could not be prepared: {error}")))?;
-        let rewritten = rewritten.map_err(|error| {
-            let message = format!("{error}. Upload the file again, or choose another, and press Run.");
-            Preparation::Job(Failure { kind: FailureKind::InputMissing, message, detail: None })
-        })?;
+        let rewritten =
+            rewritten.map_err(|error| Preparation::Job(failures::of_missing_input(&error)))?;
         let names = EngineNames::of(&rewritten, &output_folder);
         let Rewritten { prompt: engine_prompt, inputs, added_nodes } = rewritten;
 
@@ -406,39 +416,4 @@ fn restored_result(
         meta: restored(meta),
         messages: messages.into_iter().map(message).collect(),
     }
-}
-
-fn node_failure(error: &Value) -> Failure {
-    let text = |field: &str| error.get(field).and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-    let message = format!("The node {} stopped: {}", text("node_type"), text("exception_message"));
-    Failure { kind: FailureKind::Node, message, detail: Some(error.to_string()) }
-}
-
-fn refused_failure(response: &Value) -> Failure {
-    let reason = response.pointer("/error/message").and_then(Value::as_str).unwrap_or("no reason given");
-    let message = format!(
-        "ComfyUI on the GPU machine refused this graph: {reason}. Reload the editor to get its current node list, then press Run."
-    );
-    Failure { kind: FailureKind::Refused, message, detail: Some(response.to_string()) }
-}
-
-fn infrastructure_failure(kind: FailureKind) -> Failure {
-    let message = match kind {
-        FailureKind::OutOfMemory => {
-            "The GPU ran out of memory. Try a smaller picture, fewer frames or a smaller batch."
-        }
-        FailureKind::EngineDied => {
-            "ComfyUI stopped while your job ran, twice. The job is set aside: change the graph before running it again."
-        }
-        FailureKind::Transfer => {
-            "The results could not be brought over from the GPU machine. Press Run again."
-        }
-        FailureKind::InputMissing => {
-            "A file that the graph loads could not be found. Upload it again and press Run."
-        }
-        FailureKind::WorkerLost | FailureKind::Node | FailureKind::Refused => {
-            "The GPU machine could not finish your job. Press Run again; if it fails again, tell the instructor."
-        }
-    };
-    Failure { kind, message: message.to_owned(), detail: None }
 }

@@ -3,10 +3,11 @@
 use comfy_api::annotated_path::AnnotatedPath;
 use comfy_api::prompt::{PromptError, PromptRequest, prune_prompt};
 use comfy_api::rewrite::{ResolvedInput, RewriteOptions, rewrite_prompt};
+use comfy_api::shape::PromptShape;
 use comfy_api::validate::{InputFiles, Validated, validate_prompt};
-use domain::{JobId, SeatId};
+use domain::{JobId, Priority, SeatId};
 use serde_json::{Map, Value};
-use store::{JobGraph, NewJob, StoreError};
+use store::{JobGraph, JobShape, NewJob, StoreError};
 
 use crate::files::SeatFiles;
 use crate::{Workshop, WorkshopError};
@@ -36,13 +37,18 @@ impl Workshop {
         .await
         .map_err(|error| WorkshopError::BadRequest(format!("the graph could not be checked: {error}")))??;
 
+        self.refuse_over_cap(seat).await?;
         let now = self.now();
+        let is_demo = self.seat(seat)?.is_demo;
         let workflow_id =
             request.extra_data.get("extra_pnginfo").and_then(|info| info.pointer("/workflow/id"));
         let new = NewJob {
             id,
             seat,
             is_front: request.front,
+            priority: if is_demo { Priority::Demo } else { Priority::Normal },
+            interrupts: is_demo,
+            shape: Some(shape(&prune_prompt(&validated.prompt, &validated.outputs))),
             client_id: request.client_id.filter(|client_id| !client_id.is_empty()),
             title: title(&validated.prompt, &validated.outputs),
             workflow_id: workflow_id.and_then(Value::as_str).map(str::to_owned),
@@ -59,8 +65,20 @@ impl Workshop {
         })?;
         tracing::info!(job.id = %id, seat.id = %seat, "job queued");
         self.inner.dispatcher.notify_one();
-        self.announce(seat).await;
+        self.announce_queue(seat).await;
         Ok(Submitted { job: id, number: stored.number, node_errors: validated.node_errors })
+    }
+
+    /// The instructor may limit what one seat has waiting.
+    async fn refuse_over_cap(&self, seat: SeatId) -> Result<(), WorkshopError> {
+        let Some(cap) = self.policy().max_queued_per_seat else { return Ok(()) };
+        if self.queue_remaining(seat).await? < cap {
+            return Ok(());
+        }
+        let message = format!(
+            "You have {cap} jobs in the queue, which is as many as the instructor allows. Wait for one to finish, or cancel one, then press Run again."
+        );
+        Err(PromptError { status: 429, ..PromptError::new("too_many_jobs", &message, "") }.into())
     }
 
     fn job_id(&self, requested: Option<&str>) -> Result<JobId, PromptError> {
@@ -104,6 +122,12 @@ fn no_catalog() -> PromptError {
 
 fn duplicate(id: JobId) -> PromptError {
     PromptError::new("invalid_prompt_id", "A job with this prompt_id has been queued before", &id.to_string())
+}
+
+/// What the graph is like, as far as its duration goes.
+fn shape(prompt: &Map<String, Value>) -> JobShape {
+    let shape = PromptShape::of(prompt);
+    JobShape { keys: shape.keys(), work: shape.work() }
 }
 
 /// What to call the job: the first output node by the name that the participant gave it.

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 
 use domain::JobId;
-use domain::{LeaseToken, Timestamp, WorkerId};
-use queue::report::{EngineState, ServerFrame};
+use domain::{LeaseToken, ReturnReason, Timestamp, WorkerId};
+use queue::report::{DeviceStats, EngineState, ServerFrame};
 use tokio::sync::mpsc;
 
 use crate::hub::lock;
@@ -20,7 +20,11 @@ pub(crate) struct ConnectedWorker {
     pub name: String,
     pub slots: u32,
     pub staged: u32,
+    pub version: String,
     pub engine: EngineState,
+    pub device: Option<DeviceStats>,
+    /// It takes nothing more.
+    pub is_draining: bool,
     pub last_seen_at: Timestamp,
     outbox: mpsc::Sender<ServerFrame>,
     /// Which of several connections of one worker this is: the latest counts.
@@ -32,6 +36,7 @@ pub(crate) struct ConnectedWorker {
 pub struct WorkerHello {
     pub worker: WorkerId,
     pub name: String,
+    pub version: String,
     pub slots: u32,
     pub staged: u32,
     pub engine: EngineState,
@@ -43,12 +48,24 @@ impl Workers {
         &self,
         hello: WorkerHello,
         outbox: mpsc::Sender<ServerFrame>,
+        is_draining: bool,
         now: Timestamp,
     ) -> u64 {
         let mut connected = lock(&self.connected);
         let connection = connected.get(&hello.worker).map_or(1, |earlier| earlier.connection + 1);
-        let WorkerHello { worker, name, slots, staged, engine } = hello;
-        let entry = ConnectedWorker { name, slots, staged, engine, last_seen_at: now, outbox, connection };
+        let WorkerHello { worker, name, version, slots, staged, engine } = hello;
+        let entry = ConnectedWorker {
+            name,
+            slots,
+            staged,
+            version,
+            engine,
+            device: None,
+            is_draining,
+            last_seen_at: now,
+            outbox,
+            connection,
+        };
         connected.insert(worker, entry);
         connection
     }
@@ -64,9 +81,16 @@ impl Workers {
     }
 
     /// Notes a heartbeat; tells whether the engine's state changed.
-    pub(crate) fn seen(&self, worker: WorkerId, engine: &EngineState, now: Timestamp) -> bool {
+    pub(crate) fn seen(
+        &self,
+        worker: WorkerId,
+        engine: &EngineState,
+        device: Option<DeviceStats>,
+        now: Timestamp,
+    ) -> bool {
         lock(&self.connected).get_mut(&worker).is_some_and(|entry| {
             entry.last_seen_at = now;
+            entry.device = device;
             let changed = entry.engine != *engine;
             entry.engine.clone_from(engine);
             changed
@@ -80,21 +104,47 @@ impl Workers {
         list
     }
 
-    /// How many jobs the ready workers hold at most.
+    /// How many jobs the workers that take any hold at most.
     pub(crate) fn capacity(&self) -> u32 {
-        let connected = lock(&self.connected);
-        let ready = connected.values().filter(|worker| worker.engine == EngineState::Ready);
-        ready.map(|worker| worker.slots + worker.staged).sum()
+        self.sum(|worker| worker.slots + worker.staged)
     }
 
-    pub(crate) fn is_connected(&self, worker: WorkerId) -> bool {
-        lock(&self.connected).contains_key(&worker)
+    /// How many jobs the workers that take any execute at once.
+    pub(crate) fn slots(&self) -> u32 {
+        self.sum(|worker| worker.slots)
+    }
+
+    /// Whether what this worker holds takes room that is counted.
+    pub(crate) fn takes_jobs(&self, worker: WorkerId) -> bool {
+        lock(&self.connected).get(&worker).is_some_and(ConnectedWorker::takes_jobs)
+    }
+
+    pub(crate) fn drain(&self, name: &str, is_draining: bool) {
+        for worker in lock(&self.connected).values_mut().filter(|worker| worker.name == name) {
+            worker.is_draining = is_draining;
+        }
+    }
+
+    /// Asks for a new life of the worker's ComfyUI; gives the worker's name, if it is there.
+    pub(crate) fn restart_engine(&self, worker: WorkerId) -> Option<String> {
+        let name = lock(&self.connected).get(&worker)?.name.clone();
+        self.tell(worker, ServerFrame::RestartEngine);
+        Some(name)
+    }
+
+    fn sum(&self, of: impl Fn(&ConnectedWorker) -> u32) -> u32 {
+        lock(&self.connected).values().filter(|worker| worker.takes_jobs()).map(of).sum()
     }
 
     /// Tells the worker to stop a run. A full or closed outbox is no loss: the dispatcher
     /// says it again at its next pass for as long as the job runs.
     pub(crate) fn cancel(&self, worker: WorkerId, job: JobId, token: LeaseToken) {
         self.tell(worker, ServerFrame::Cancel { job, token });
+    }
+
+    /// Tells the worker to give a run back.
+    pub(crate) fn give_back(&self, worker: WorkerId, job: JobId, token: LeaseToken, reason: ReturnReason) {
+        self.tell(worker, ServerFrame::GiveBack { job, token, reason });
     }
 
     /// Tells the worker that its lease is gone.
@@ -108,5 +158,11 @@ impl Workers {
         {
             tracing::debug!(worker.id = %worker, %error, "could not reach the worker's socket");
         }
+    }
+}
+
+impl ConnectedWorker {
+    fn takes_jobs(&self) -> bool {
+        self.engine == EngineState::Ready && !self.is_draining
     }
 }

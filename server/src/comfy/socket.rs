@@ -57,7 +57,7 @@ struct Client {
 }
 
 async fn serve(state: AppState, seat: SeatId, sid: String, mut socket: WebSocket) -> Result<(), axum::Error> {
-    let (_page, first, mut frames) = match state.workshop.open_editor(seat, &sid).await {
+    let (mut page, first, mut frames) = match state.workshop.open_editor(seat, &sid).await {
         Ok(opened) => opened,
         Err(error) => {
             tracing::error!(seat.id = %seat, %error, "an editor could not be opened");
@@ -100,6 +100,7 @@ async fn serve(state: AppState, seat: SeatId, sid: String, mut socket: WebSocket
                     Some(Err(error)) => return Err(error),
                 }
             }
+            () = page.revoked() => return Ok(()),
             _ = ping.tick() => {
                 if heard_at.elapsed() > SILENCE_LIMIT {
                     return Ok(());

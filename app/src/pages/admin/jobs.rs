@@ -62,7 +62,7 @@ fn ActiveJob(job: Memo<JobView>, cancel_job: ServerAction<CancelJobAsAdmin>) -> 
     view! {
         <tr>
             <td data-label="Place" class="table__number">
-                {move || job.with(|job| job.position).map_or_else(|| "–".to_owned(), |position| position.to_string())}
+                {move || job.with(|job| job.wait).map_or_else(|| "–".to_owned(), |wait| wait.position.to_string())}
             </td>
             <td data-label="Seat">{move || job.with(|job| job.seat.to_string())}</td>
             <td data-label="Job" class="table__title">{move || job.with(|job| job.title.clone())}</td>

@@ -45,7 +45,7 @@ fn Worker(worker: Memo<WorkerView>) -> impl IntoView {
         worker.with(|worker| if worker.is_connected { worker.engine } else { EngineState::Away })
     });
     let busy = move || {
-        worker.with(|worker| match worker.running {
+        worker.with(|worker| match worker.jobs.len() {
             0 => "idle".to_owned(),
             running => format!("{running} of {} running", format::count(worker.slots, "slot", "slots")),
         })

@@ -81,7 +81,7 @@ fn HeadlineLine(view: Signal<SeatView>) -> impl IntoView {
                 Headline::Idle => {
                     EitherOf5::A(view! { <p class="headline__text headline__text--idle">"No jobs. Press Run in the editor."</p> })
                 }
-                Headline::Waiting { title, place } => {
+                Headline::Waiting { title, place, eta } => {
                     EitherOf5::B(
                         view! {
                             <p class="headline__text">
@@ -90,6 +90,7 @@ fn HeadlineLine(view: Signal<SeatView>) -> impl IntoView {
                                     None => view! { <strong>"Waiting"</strong> }.into_any(),
                                 }}
                                 " in line"
+                                {eta.map(|eta| view! { <span class="headline__eta">{eta}</span> })}
                                 <span class="headline__title">{title}</span>
                             </p>
                         },

@@ -71,12 +71,17 @@ pub(crate) fn open_panel() -> Memo<Option<Panel>> {
 }
 
 #[component]
-pub(crate) fn Drawer(view: Signal<SeatView>, panel: Memo<Option<Panel>>) -> impl IntoView {
-    view! { {move || panel.get().map(|open| view! { <OpenDrawer view open/> })} }
+pub(crate) fn Drawer(
+    view: Signal<SeatView>,
+    panel: Memo<Option<Panel>>,
+    /// Somebody looks on: nothing can be changed.
+    is_observer: bool,
+) -> impl IntoView {
+    view! { {move || panel.get().map(|open| view! { <OpenDrawer view open is_observer/> })} }
 }
 
 #[component]
-fn OpenDrawer(view: Signal<SeatView>, open: Panel) -> impl IntoView {
+fn OpenDrawer(view: Signal<SeatView>, open: Panel, is_observer: bool) -> impl IntoView {
     let seat = view.with_untracked(|view| view.seat);
     let navigate = use_navigate();
     let close_on_escape = move |event: ev::KeyboardEvent| {
@@ -109,7 +114,7 @@ fn OpenDrawer(view: Signal<SeatView>, open: Panel) -> impl IntoView {
             </nav>
             <div class="drawer__content">
                 {match open {
-                    Panel::Queue => EitherOf3::A(view! { <QueuePanel view/> }),
+                    Panel::Queue => EitherOf3::A(view! { <QueuePanel view is_observer/> }),
                     Panel::Gallery => {
                         let revision = Memo::new(move |_| view.with(|view| view.gallery_revision));
                         EitherOf3::B(view! { <GalleryPanel seat revision/> })

@@ -10,15 +10,17 @@ mod queue;
 
 use domain::SeatId;
 use leptos::either::Either;
+use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
 use crate::api::engine::EngineState;
-use crate::api::seat::{SeatPageData, SeatView, read_seat_page};
+use crate::api::seat::{DismissMessage, SeatPageData, SeatView, read_seat_page};
 use crate::components::{Notice, Tone};
 use crate::error::AppError;
 use crate::live::{Connection, use_live};
+use crate::notify::{title_prefix, use_unseen_endings};
 use crate::pages::frame::Loading;
 use crate::pages::refusal::Refusal;
 use crate::pages::seat::bar::SeatBar;
@@ -56,25 +58,33 @@ pub(crate) fn SeatPage() -> impl IntoView {
 
 #[component]
 fn SeatWorkplace(page: SeatPageData) -> impl IntoView {
-    let SeatPageData { title, view: first } = page;
+    let SeatPageData { title, is_observer, view: first } = page;
     let seat = first.seat;
     let live = use_live::<SeatView>(&paths::seat_live(seat));
     let view: Signal<SeatView> =
         Signal::from(Memo::new(move |_| live.latest.get().unwrap_or_else(|| first.clone())));
     let engine = Memo::new(move |_| view.with(|view| view.engine));
     let panel = open_panel();
+    let unseen = use_unseen_endings(Signal::from(Memo::new(move |_| view.with(|view| view.jobs.clone()))));
+    let page_title = {
+        let title = title.clone();
+        move || {
+            let prefix = view.with(|view| title_prefix(unseen.get(), &view.jobs, view.queue_length));
+            format!("{prefix}{seat} · {title}")
+        }
+    };
 
     view! {
-        <Title text=format!("{seat} · {title}")/>
+        <Title text=page_title/>
         <div class="workplace" data-drawer=move || panel.get().map(|panel| panel.slug())>
             <SeatBar title view panel connection=live.connection/>
             <div class="workplace__banners">
-                <SeatBanner engine connection=live.connection/>
+                <SeatBanner view is_observer connection=live.connection/>
             </div>
             <main class="workplace__stage">
                 <Editor seat engine/>
             </main>
-            <Drawer view panel/>
+            <Drawer view panel is_observer/>
         </div>
     }
     .into_any()
@@ -82,8 +92,58 @@ fn SeatWorkplace(page: SeatPageData) -> impl IntoView {
 
 /// Why nothing moves, when nothing moves.
 #[component]
-fn SeatBanner(engine: Memo<EngineState>, connection: Signal<Connection>) -> impl IntoView {
+fn SeatBanner(
+    view: Signal<SeatView>,
+    is_observer: bool,
+    connection: Signal<Connection>,
+) -> impl IntoView {
+    let seat = view.with_untracked(|view| view.seat);
+    let engine = Memo::new(move |_| view.with(|view| view.engine));
+    let is_queue_paused = Memo::new(move |_| view.with(|view| view.queue.is_paused));
+    let is_seat_paused = Memo::new(move |_| view.with(|view| view.is_paused));
+    let announcement = Memo::new(move |_| view.with(|view| view.queue.announcement.clone()));
+    let message = Memo::new(move |_| view.with(|view| view.message.clone()));
+    let dismiss = ServerAction::<DismissMessage>::new();
     view! {
+        <Show when=move || is_observer>
+            <Notice tone=Tone::Calm>
+                {format!("You are looking at {seat}'s workspace. Nothing that you do here changes it.")}
+            </Notice>
+        </Show>
+        {move || announcement.get().map(|text| view! { <Notice tone=Tone::Calm>{text}</Notice> })}
+        {move || {
+            message
+                .get()
+                .map(|text| {
+                    view! {
+                        <div class="notice notice--calm notice--message" role="status">
+                            <p>
+                                <strong>"From your instructor: "</strong>
+                                {text}
+                            </p>
+                            {(!is_observer)
+                                .then(|| {
+                                    view! {
+                                        <ActionForm action=dismiss>
+                                            <input type="hidden" name="seat" value=seat.to_string()/>
+                                            <button class="button button--quiet" type="submit">"Got it"</button>
+                                        </ActionForm>
+                                    }
+                                })}
+                        </div>
+                    }
+                })
+        }}
+        <Show when=move || is_queue_paused.get()>
+            <Notice tone=Tone::Calm>
+                "The instructor has paused the queue. Your jobs keep their places and start when it goes on."
+            </Notice>
+        </Show>
+        <Show when=move || is_seat_paused.get() && !is_queue_paused.get()>
+            <Notice tone=Tone::Calm>
+                "The instructor has paused your seat. Your jobs keep their places and start when it goes on."
+            </Notice>
+        </Show>
         <Show when=move || engine.get() == EngineState::Away>
             <Notice tone=Tone::Warning>
                 "The GPU machine is away. Keep working: your jobs wait in line and start when it is back."

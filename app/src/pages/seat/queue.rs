@@ -6,18 +6,24 @@ use leptos::form::ActionForm;
 use leptos::prelude::*;
 
 use crate::api::job::JobView;
-use crate::api::seat::{CancelJob, SeatView};
+use crate::api::seat::{CancelAllJobs, CancelJob, SeatView};
 use crate::components::{Confirm, EmptyState, JobCard, Notice, Tone};
 use crate::format;
 use crate::live::follow_row;
+use crate::notify::NotifyMe;
 
 #[component]
-pub(crate) fn QueuePanel(view: Signal<SeatView>) -> impl IntoView {
+pub(crate) fn QueuePanel(view: Signal<SeatView>, is_observer: bool) -> impl IntoView {
     let seat = view.with_untracked(|view| view.seat);
     let queue_length = Memo::new(move |_| view.with(|view| view.queue_length));
     let jobs: Signal<Vec<JobView>> = Signal::from(Memo::new(move |_| view.with(|view| view.jobs.clone())));
     let cancel_job = ServerAction::<CancelJob>::new();
-    let failure = move || cancel_job.value().get().and_then(Result::err);
+    let cancel_all = ServerAction::<CancelAllJobs>::new();
+    let failure = move || {
+        let one = cancel_job.value().get().and_then(Result::err);
+        one.or_else(|| cancel_all.value().get().and_then(Result::err))
+    };
+    let can_cancel_several = Memo::new(move |_| !is_observer && view.with(|view| view.active_count() > 1));
     let line = move || match queue_length.get() {
         0 => "Nobody is in line.".to_owned(),
         length => format!("{} in line over all seats.", format::count(length, "job", "jobs")),
@@ -30,6 +36,19 @@ pub(crate) fn QueuePanel(view: Signal<SeatView>) -> impl IntoView {
                 failure().map(|error| view! { <Notice tone=Tone::Failure>{format!("Not cancelled. {error}")}</Notice> })
             }}
             <p class="queue__line">{line}</p>
+            <Show when=move || can_cancel_several.get()>
+                <Confirm label="Cancel all mine" question="Cancel all of your jobs, the running one too?">
+                    <ActionForm action=cancel_all>
+                        <input type="hidden" name="seat" value=seat.to_string()/>
+                        <button class="button button--danger" type="submit" disabled=move || cancel_all.pending().get()>
+                            {move || if cancel_all.pending().get() { "Cancelling…" } else { "Yes, cancel all" }}
+                        </button>
+                    </ActionForm>
+                </Confirm>
+            </Show>
+            <Show when=move || !is_observer>
+                <NotifyMe/>
+            </Show>
             {move || {
                 if is_empty.get() {
                     Either::Left(
@@ -40,7 +59,7 @@ pub(crate) fn QueuePanel(view: Signal<SeatView>) -> impl IntoView {
                         },
                     )
                 } else {
-                    Either::Right(view! { <JobList seat jobs queue_length cancel_job/> })
+                    Either::Right(view! { <JobList seat jobs queue_length cancel_job is_observer/> })
                 }
             }}
         </section>
@@ -54,6 +73,7 @@ fn JobList(
     jobs: Signal<Vec<JobView>>,
     queue_length: Memo<u32>,
     cancel_job: ServerAction<CancelJob>,
+    is_observer: bool,
 ) -> impl IntoView {
     view! {
         <ul class="queue__jobs" role="list">
@@ -68,7 +88,7 @@ fn JobList(
                             <JobCard
                                 job
                                 queue_length
-                                cancel=move || view! { <CancelOwnJob seat job=id cancel_job/> }
+                                cancel=move || (!is_observer).then(|| view! { <CancelOwnJob seat job=id cancel_job/> })
                             />
                         </li>
                     }

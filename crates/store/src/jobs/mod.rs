@@ -6,7 +6,8 @@ mod write;
 
 pub use write::JobUpdate;
 
-use domain::{Job, JobId, SeatId, Timestamp};
+use domain::{Job, JobId, Priority, SeatId, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// A job with what is kept beside its state.
@@ -19,6 +20,43 @@ pub struct StoredJob {
     pub client_id: Option<String>,
     pub title: String,
     pub workflow_id: Option<String>,
+    pub shape: Option<JobShape>,
+}
+
+/// What a graph is like, as far as its duration goes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobShape {
+    /// From exact to broad.
+    pub keys: Vec<String>,
+    /// Frames × pixels × steps; 0 if unknown.
+    pub work: u64,
+}
+
+/// A run that succeeded, for learning how long such graphs take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedRun {
+    pub shape: JobShape,
+    pub duration_ms: u64,
+}
+
+/// A job as far as its seat's habits go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Submitted {
+    pub seat: SeatId,
+    pub created_at: Timestamp,
+    pub ended_at: Option<Timestamp>,
+    /// How long it executed, once it has ended.
+    pub execution_ms: Option<u64>,
+    pub shape: Option<JobShape>,
+}
+
+/// What a seat's ended jobs came to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EndedTotals {
+    pub succeeded: u32,
+    pub failed: u32,
+    /// Time that its jobs executed, whatever came of them.
+    pub gpu_ms: u64,
 }
 
 /// What the participant queued.
@@ -44,6 +82,9 @@ pub struct NewJob {
     pub id: JobId,
     pub seat: SeatId,
     pub is_front: bool,
+    pub priority: Priority,
+    pub interrupts: bool,
+    pub shape: Option<JobShape>,
     pub client_id: Option<String>,
     pub title: String,
     pub workflow_id: Option<String>,

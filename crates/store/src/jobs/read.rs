@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use domain::{JobId, SeatId};
+use domain::{JobId, SeatId, Timestamp};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::row::stored_job;
-use super::{JobGraph, JobResult, StoredJob};
+use super::{EndedTotals, FinishedRun, JobGraph, JobResult, StoredJob, Submitted};
 use crate::{Store, StoreError};
 
 /// Ended jobs as a seat's history shows them: a job cancelled before it ran never ran,
@@ -98,20 +98,68 @@ impl Store {
         rows.iter().map(stored_job).collect()
     }
 
-    /// Per seat: jobs that succeeded, jobs that failed.
-    pub async fn ended_counts(&self) -> Result<Vec<(SeatId, u32, u32)>, StoreError> {
+    /// What each seat's ended jobs came to.
+    pub async fn ended_totals(&self) -> Result<HashMap<SeatId, EndedTotals>, StoreError> {
         let rows = sqlx::query(
-            "SELECT seat, sum(phase = 'succeeded') AS succeeded, sum(phase = 'failed') AS failed
+            "SELECT seat, sum(phase = 'succeeded') AS succeeded, sum(phase = 'failed') AS failed,
+                 coalesce(sum(finished_at - started_at), 0) AS gpu_ms
              FROM jobs WHERE finished_at IS NOT NULL GROUP BY seat",
         )
         .fetch_all(&self.reader)
         .await
         .map_err(StoreError::query("count ended jobs"))?;
-        let counts = |row: &SqliteRow| {
-            let seat = SeatId::new(row.get("seat")).map_err(StoreError::corrupt("seat"))?;
-            Ok((seat, row.get("succeeded"), row.get("failed")))
+        let totals = |row: &SqliteRow| {
+            let totals = EndedTotals {
+                succeeded: row.get("succeeded"),
+                failed: row.get("failed"),
+                gpu_ms: u64::try_from(row.get::<i64, _>("gpu_ms")).unwrap_or(0),
+            };
+            Ok((seat(row)?, totals))
         };
-        rows.iter().map(counts).collect()
+        rows.iter().map(totals).collect()
+    }
+
+    /// The latest runs that succeeded, oldest first.
+    pub async fn finished_runs(&self, limit: u32) -> Result<Vec<FinishedRun>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM (
+                 SELECT shape, finished_at, finished_at - started_at AS duration FROM jobs
+                 WHERE phase = 'succeeded' AND shape IS NOT NULL ORDER BY finished_at DESC LIMIT ?
+             ) ORDER BY finished_at",
+        )
+        .bind(limit)
+        .fetch_all(&self.reader)
+        .await
+        .map_err(StoreError::query("read how long jobs took"))?;
+        let run = |row: &SqliteRow| {
+            let duration_ms = u64::try_from(row.get::<i64, _>("duration")).unwrap_or(0);
+            Ok(FinishedRun { shape: json(row.get("shape"), "shape")?, duration_ms })
+        };
+        rows.iter().map(run).collect()
+    }
+
+    /// What was submitted, waited or executed since then.
+    pub async fn submitted_since(&self, since: Timestamp) -> Result<Vec<Submitted>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT seat, created_at, finished_at, finished_at - started_at AS execution, shape FROM jobs
+             WHERE created_at >= ?1 OR finished_at >= ?1 OR phase IN ('queued', 'leased', 'running')",
+        )
+        .bind(since.unix_ms())
+        .fetch_all(&self.reader)
+        .await
+        .map_err(StoreError::query("read what was submitted"))?;
+        let submitted = |row: &SqliteRow| {
+            let execution = row.get::<Option<i64>, _>("execution");
+            let shape: Option<&str> = row.get("shape");
+            Ok(Submitted {
+                seat: seat(row)?,
+                created_at: Timestamp::from_unix_ms(row.get("created_at")),
+                ended_at: row.get::<Option<i64>, _>("finished_at").map(Timestamp::from_unix_ms),
+                execution_ms: execution.and_then(|ms| u64::try_from(ms).ok()),
+                shape: shape.map(|shape| json(shape, "shape")).transpose()?,
+            })
+        };
+        rows.iter().map(submitted).collect()
     }
 
     pub async fn graph(&self, id: JobId) -> Result<JobGraph, StoreError> {
@@ -152,6 +200,10 @@ impl Store {
         };
         rows.iter().map(result).collect()
     }
+}
+
+fn seat(row: &SqliteRow) -> Result<SeatId, StoreError> {
+    SeatId::new(row.get("seat")).map_err(StoreError::corrupt("seat"))
 }
 
 fn job_id(row: &SqliteRow) -> Result<JobId, StoreError> {

@@ -11,7 +11,7 @@ use crate::StoreError;
 /// The state's columns, as written.
 pub(super) struct StateColumns {
     pub phase: &'static str,
-    pub is_returned: bool,
+    pub return_reason: Option<String>,
     pub lease: Option<Lease>,
     pub started_at: Option<i64>,
     pub finished_at: Option<i64>,
@@ -38,7 +38,10 @@ pub(super) fn columns(job: &Job) -> Result<StateColumns, StoreError> {
     };
     Ok(StateColumns {
         phase: phase_name(job.phase()),
-        is_returned: matches!(job.state, JobState::Queued { returned: true }),
+        return_reason: match job.state {
+            JobState::Queued { returned: Some(reason) } => Some(word(&reason, "return reason")?),
+            _ => None,
+        },
         lease: job.lease().copied(),
         started_at: job.started_at().map(Timestamp::unix_ms),
         finished_at: job.finished_at().map(Timestamp::unix_ms),
@@ -54,6 +57,8 @@ pub(super) fn stored_job(row: &SqliteRow) -> Result<StoredJob, StoreError> {
             seat: SeatId::new(row.get("seat")).map_err(StoreError::corrupt("seat"))?,
             sequence: row.get("sequence"),
             is_front: row.get("is_front"),
+            priority: row.get::<&str, _>("priority").parse().map_err(StoreError::corrupt("priority"))?,
+            interrupts: row.get("interrupts"),
             created_at: Timestamp::from_unix_ms(row.get("created_at")),
             attempt: row.get("attempt"),
             failures: row.get("failures"),
@@ -65,6 +70,11 @@ pub(super) fn stored_job(row: &SqliteRow) -> Result<StoredJob, StoreError> {
         client_id: row.get("client_id"),
         title: row.get("title"),
         workflow_id: row.get("workflow_id"),
+        shape: row
+            .get::<Option<&str>, _>("shape")
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(StoreError::corrupt("shape"))?,
     })
 }
 
@@ -73,7 +83,11 @@ fn state(row: &SqliteRow) -> Result<JobState, StoreError> {
     let started_at = time(row, "started_at");
     let finished = || time(row, "finished_at").ok_or_else(|| missing("finished_at"));
     Ok(match phase.as_str() {
-        "queued" => JobState::Queued { returned: row.get("is_returned") },
+        "queued" => {
+            let reason: Option<String> = row.get("return_reason");
+            let reason = reason.map(|word| serde_json::from_value(word.into())).transpose();
+            JobState::Queued { returned: reason.map_err(StoreError::corrupt("return reason"))? }
+        }
         "leased" => JobState::Leased { lease: lease(row)? },
         "running" => JobState::Running {
             lease: lease(row)?,
@@ -106,6 +120,12 @@ fn lease(row: &SqliteRow) -> Result<Lease, StoreError> {
         worker: worker.map(|id| id.parse()).transpose().map_err(StoreError::corrupt("worker id"))?,
         expires_at: time(row, "lease_expires_at").ok_or_else(|| missing("lease_expires_at"))?,
     })
+}
+
+/// A unit variant by its serde name, without the quotes.
+fn word(value: &impl serde::Serialize, field: &'static str) -> Result<String, StoreError> {
+    let text = serde_json::to_string(value).map_err(StoreError::corrupt(field))?;
+    Ok(text.trim_matches('"').to_owned())
 }
 
 fn time(row: &SqliteRow, column: &str) -> Option<Timestamp> {

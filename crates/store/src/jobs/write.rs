@@ -14,8 +14,10 @@ impl Store {
     pub async fn insert_job(&self, new: &NewJob) -> Result<StoredJob, StoreError> {
         let mut transaction = self.begin().await?;
         let inserted = sqlx::query(
-            "INSERT INTO jobs (id, seat, sequence, number, is_front, client_id, title, workflow_id, created_at, phase)
-             SELECT ?1, ?2, (SELECT coalesce(max(sequence), 0) + 1 FROM jobs), count * ?3, ?4, ?5, ?6, ?7, ?8, 'queued'
+            "INSERT INTO jobs (id, seat, sequence, number, is_front, client_id, title, workflow_id, created_at, priority,
+                 interrupts, shape, phase)
+             SELECT ?1, ?2, (SELECT coalesce(max(sequence), 0) + 1 FROM jobs), count * ?3, ?4, ?5, ?6, ?7, ?8, ?9,
+                 ?10, ?11, 'queued'
              FROM (SELECT count(*) AS count FROM jobs WHERE seat = ?2) WHERE true
              ON CONFLICT (id) DO NOTHING
              RETURNING *",
@@ -28,6 +30,9 @@ impl Store {
         .bind(&new.title)
         .bind(&new.workflow_id)
         .bind(new.created_at.unix_ms())
+        .bind(new.priority.as_str())
+        .bind(new.interrupts)
+        .bind(new.shape.as_ref().map(serde_json::to_string).transpose().map_err(StoreError::corrupt("shape"))?)
         .fetch_optional(&mut *transaction)
         .await
         .map_err(StoreError::query("queue a job"))?;
@@ -144,13 +149,15 @@ pub struct JobUpdate<T> {
 async fn write(transaction: &mut Transaction<'_, Sqlite>, job: &Job) -> Result<(), StoreError> {
     let state = columns(job)?;
     sqlx::query(
-        "UPDATE jobs SET phase = ?, is_returned = ?, attempt = ?, failures = ?, engine_deaths = ?,
+        "UPDATE jobs SET phase = ?, return_reason = ?, priority = ?, interrupts = ?, attempt = ?, failures = ?, engine_deaths = ?,
              cancel_requested_at = ?, lease_token = ?, lease_worker = ?, lease_expires_at = ?, started_at = ?,
              finished_at = ?, failure = ?
          WHERE id = ?",
     )
     .bind(state.phase)
-    .bind(state.is_returned)
+    .bind(state.return_reason)
+    .bind(job.priority.as_str())
+    .bind(job.interrupts)
     .bind(job.attempt)
     .bind(job.failures)
     .bind(job.engine_deaths)

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 
-use domain::WorkerId;
+use domain::{ReturnReason, WorkerId};
 use futures::{SinkExt, StreamExt};
 use queue::report::{
     Assignment, Catalog, Claim, EngineState, LeaseRef, Outcome, PROTOCOL_VERSION, PlacedFile, Release,
@@ -43,6 +43,7 @@ impl FakeWorker {
             protocol: PROTOCOL_VERSION,
             worker: id,
             name: "gpu".into(),
+            version: "0.0.0".into(),
             slots: 1,
             staged: 1,
             engine: EngineState::Ready,
@@ -134,7 +135,7 @@ impl FakeWorker {
 
     pub async fn heartbeat(&mut self, tasks: &[&TaskMessage]) {
         let leases = tasks.iter().map(|task| LeaseRef { job: task.job, token: task.token }).collect();
-        self.say(&WorkerFrame::Heartbeat { leases, engine: EngineState::Ready }).await;
+        self.say(&WorkerFrame::Heartbeat { leases, engine: EngineState::Ready, device: None }).await;
     }
 
     pub async fn input(&self, task: &TaskMessage, index: usize) -> (u16, Vec<u8>) {
@@ -170,7 +171,7 @@ impl FakeWorker {
     }
 
     pub async fn release(&self, task: &TaskMessage) -> u16 {
-        let body = Release { token: task.token, reason: "stopping".into() };
+        let body = Release { token: task.token, reason: ReturnReason::WorkerStopped, detail: "stopping".into() };
         let path = format!("/worker/v1/jobs/{}/release", task.job);
         self.request(reqwest::Method::POST, &path).json(&body).send().await.unwrap().status().as_u16()
     }
