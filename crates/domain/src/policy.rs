@@ -51,9 +51,9 @@ pub enum WaitReason {
 /// When a job will likely start, counted from now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StartWindow {
-    /// As likely before as after.
+    /// As likely before as after if nothing more arrives; later where newcomers overtake.
     pub p50_ms: u64,
-    /// By then in nine of ten cases.
+    /// By then in nine of ten cases, jobs that may yet arrive and overtake allowed for.
     pub p90_ms: u64,
 }
 

@@ -24,7 +24,7 @@ fn median(mut values: Vec<f64>) -> f64 {
 fn main() {
     let (first, seeds, jobs) = (option("--seed", 1), option("--seeds", 1), option("--jobs", 300) as usize);
     println!(
-        "{:<12} {:>5} {:>5} {:>7} {:>7} {:>7} {:>7} {:>7} {:>8} {:>8} {:>6} {:>6} {:>5} {:>5} {:>5} {:>5}",
+        "{:<12} {:>5} {:>5} {:>7} {:>7} {:>7} {:>7} {:>7} {:>7} {:>8} {:>8} {:>6} {:>6} {:>5} {:>5} {:>5} {:>5}",
         "mode",
         "seed",
         "jobs",
@@ -33,6 +33,7 @@ fn main() {
         "%",
         "early%",
         "late%",
+        "<p50%",
         "error",
         "band/p50",
         "untold",
@@ -45,7 +46,7 @@ fn main() {
     for mode in SchedulingMode::ALL {
         let mut rates = Vec::new();
         for seed in first..first + seeds {
-            let result = replay(Settings { mode, seed, jobs, think_seconds: option("--think", 240) as f64 });
+            let result = replay(Settings { mode, seed, jobs, think_seconds: option("--think", 400) as f64 });
             rates.push(result.inside());
             print_row(mode, &seed.to_string(), jobs, &result);
         }
@@ -73,32 +74,14 @@ fn print_row(mode: SchedulingMode, seed: &str, jobs: usize, result: &Result) {
     let wide = shown.iter().filter(|shown| shown.window.p50_ms > 0);
     let bands =
         wide.map(|shown| (shown.window.p90_ms - shown.window.p50_ms) as f64 / shown.window.p50_ms as f64);
-    if std::env::var_os("CALIBRATION").is_some() {
-        let mut tenths = [0; 8];
-        for shown in shown.iter().filter(|shown| shown.window.p50_ms > 30_000) {
-            let ratio = (shown.actual_ms as f64 - shown.window.p50_ms as f64) / (shown.window.p90_ms - shown.window.p50_ms).max(1) as f64;
-            tenths[(ratio * 2.0 + 4.0).floor().clamp(0.0, 7.0) as usize] += 1;
-        }
-        let by = |at: bool| {
-            let such: Vec<_> = shown.iter().filter(|shown| shown.at_submission == at).collect();
-            (such.len(), such.iter().filter(|shown| shown.is_inside()).count() as f64 / such.len() as f64)
-        };
-        println!("{tenths:?} submission {:?} later {:?}", by(true), by(false));
-        for (low, high) in [(0, 10), (10, 60), (60, 300), (300, 900), (900, 100000)] {
-            let such: Vec<_> = shown.iter().filter(|shown| (low..high).contains(&(shown.window.p50_ms / 1000))).collect();
-            let n = such.len().max(1) as f64;
-            let early = such.iter().filter(|shown| (shown.actual_ms as f64) < 0.8 * shown.window.p50_ms as f64).count() as f64;
-            let inside = such.iter().filter(|shown| shown.is_inside()).count() as f64;
-            println!("  p50 {low}-{high}s: {} inside {:.2} early {:.2}", such.len(), inside / n, early / n);
-        }
-    }
     println!(
-        "{:<12} {seed:>5} {jobs:>5} {:>7} {inside:>7} {:>7.1} {:>7.1} {:>7.1} {:>7.1}s {:>8.2} {:>6} {:>6} {:>5} {:>5.2} {:>5.0} {:>5.2}",
+        "{:<12} {seed:>5} {jobs:>5} {:>7} {inside:>7} {:>7.1} {:>7.1} {:>7.1} {:>7.1} {:>7.1}s {:>8.2} {:>6} {:>6} {:>5} {:>5.2} {:>5.0} {:>5.2}",
         mode.to_string(),
         shown.len(),
         share(inside),
         share(early),
         share(shown.len() - inside - early),
+        share(shown.iter().filter(|shown| shown.actual_ms < shown.window.p50_ms).count()),
         median(errors),
         median(bands.collect()),
         result.untold,

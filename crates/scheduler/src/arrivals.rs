@@ -16,6 +16,11 @@ const BATCH_MS: i64 = 10_000;
 /// How many of the latest batches are drawn from.
 const BATCHES: usize = 100;
 
+/// What is supposed of participants before anything was seen; counts as much as one gap.
+const IDLE_GAP: Duration = Duration::from_secs(180);
+const BUSY_GAP: Duration = Duration::from_secs(900);
+const EXECUTION: Duration = Duration::from_secs(30);
+
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Arrivals {
     /// Seats that take part: they submitted something within the window.
@@ -35,8 +40,8 @@ pub struct Submission {
     pub created_at: Timestamp,
     /// `None` while it waits or executes.
     pub ended_at: Option<Timestamp>,
-    /// How long it executed or likely will.
-    pub execution: Duration,
+    /// How long it executed or likely will; `None` if unknown.
+    pub execution: Option<Duration>,
 }
 
 impl Arrivals {
@@ -59,14 +64,24 @@ impl Arrivals {
         }
         habits.batches.sort_by_key(|(at, seat, _)| (*at, *seat));
         let skipped = habits.batches.len().saturating_sub(BATCHES);
-        let gap = |total_ms: i64, count: u32| {
-            (count > 0).then(|| Duration::from_millis(u64::try_from(total_ms).unwrap_or(0)) / count)
+        let (sum, count) = habits
+            .batches
+            .iter()
+            .flat_map(|(_, _, batch)| batch.iter().flatten())
+            .fold((Duration::ZERO, 0), |(sum, count), execution| (sum + *execution, count + 1));
+        let mean = sum.checked_div(count).unwrap_or(EXECUTION);
+        let known = |batch: Vec<Option<Duration>>| {
+            batch.into_iter().map(|execution| execution.unwrap_or(mean)).collect()
+        };
+        let gap = |total_ms: i64, count: u32, prior: Duration| {
+            let total = Duration::from_millis(u64::try_from(total_ms).unwrap_or(0)) + prior;
+            (!habits.batches.is_empty()).then(|| total / (count + 1))
         };
         Self {
             seats: habits.batches.iter().map(|(_, seat, _)| *seat).collect(),
-            idle_gap: gap(habits.idle_ms, habits.from_idle),
-            busy_gap: gap(habits.busy_ms, habits.from_busy),
-            batches: habits.batches.into_iter().skip(skipped).map(|(_, _, batch)| batch).collect(),
+            idle_gap: gap(habits.idle_ms, habits.from_idle, IDLE_GAP),
+            busy_gap: gap(habits.busy_ms, habits.from_busy, BUSY_GAP),
+            batches: habits.batches.into_iter().skip(skipped).map(|(_, _, batch)| known(batch)).collect(),
         }
     }
 }
@@ -77,7 +92,7 @@ struct Habits {
     busy_ms: i64,
     from_idle: u32,
     from_busy: u32,
-    batches: Vec<(Timestamp, SeatId, Vec<Duration>)>,
+    batches: Vec<(Timestamp, SeatId, Vec<Option<Duration>>)>,
 }
 
 impl Habits {
@@ -128,7 +143,7 @@ mod tests {
             seat: SeatId::new(1).unwrap(),
             created_at: at(created_at),
             ended_at: (ended_at > 0).then(|| at(ended_at)),
-            execution: Duration::from_secs(5),
+            execution: Some(Duration::from_secs(5)),
         }
     }
 
@@ -137,8 +152,8 @@ mod tests {
         let jobs = [submission(0, 60), submission(1, 100), submission(200, 220), submission(210, 0)];
         let seen = Arrivals::observe(jobs, Timestamp::from_unix_ms(400_000), Duration::from_secs(900));
         // Idle from 100 to 200, then submits twice within ten seconds, and waits since.
-        assert_eq!(seen.idle_gap, Some(Duration::from_secs(100)));
-        assert_eq!(seen.busy_gap, None);
+        assert_eq!(seen.idle_gap, Some((Duration::from_secs(100) + IDLE_GAP) / 2));
+        assert_eq!(seen.busy_gap, Some(Duration::from_secs(300) + BUSY_GAP));
         assert_eq!(seen.batches.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2]);
     }
 

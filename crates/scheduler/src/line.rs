@@ -25,6 +25,8 @@ const CLASSES: usize = 3;
 
 /// The mode's value of a seat, smallest first; ties go by the place of its next job.
 type Key = (u64, u64);
+/// Key, place, seat and the seat's version; the smallest comes out first.
+type Turn = Reverse<(Key, i64, usize, u32)>;
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Job {
@@ -65,7 +67,7 @@ pub(crate) struct Line {
     cap: usize,
     jobs: Vec<Job>,
     seats: Vec<Seat>,
-    heaps: [BinaryHeap<Reverse<(Key, i64, usize, u32)>>; CLASSES],
+    heaps: [BinaryHeap<Turn>; CLASSES],
     /// By sequence. Few: no more than workers held.
     returned: [Vec<Entry>; CLASSES],
     turn: u64,
@@ -156,11 +158,8 @@ impl Line {
     /// The next job that may be handed out now.
     pub(crate) fn peek(&mut self) -> Option<Entry> {
         (0..CLASSES).rev().find_map(|class| {
-            let returned = self.returned[class].iter().copied();
-            returned
-                .filter(|&entry| self.may_hold_more(self.jobs[entry].seat))
-                .next()
-                .or_else(|| self.first_of(class))
+            let mut returned = self.returned[class].iter().copied();
+            returned.find(|&entry| self.may_hold_more(self.jobs[entry].seat)).or_else(|| self.first_of(class))
         })
     }
 

@@ -7,6 +7,10 @@ use crate::line::{Entry, Line};
 use crate::replay::{Outcome, Replay};
 use crate::{Snapshot, WaitingJob};
 
+/// By how much what overtakes varies more than the courses show, which are drawn from a short
+/// past: rare long jobs are often missing in it. Measured by the replayed class.
+const UNSEEN: f64 = 1.2;
+
 /// How many jobs are started in all courses of arrivals together, about.
 const COURSE_STEPS: usize = 6_000;
 
@@ -54,30 +58,33 @@ pub fn plan(snapshot: &Snapshot) -> Plan {
 }
 
 /// How many ways in which submissions may go are played out: enough for a ninth decile,
-/// fewer where the queue is so long that nobody needs it to the minute.
+/// fewer where the queue is long, none where it is so long that nobody counts minutes.
 fn courses(snapshot: &Snapshot) -> usize {
-    (COURSE_STEPS / snapshot.queued.len().max(1)).clamp(1, 24)
+    let courses = (COURSE_STEPS / snapshot.queued.len().max(1)).min(24);
+    if courses < 4 { 0 } else { courses }
 }
 
 /// By entry: when it starts.
 fn times(entries: usize, outcome: &Outcome, expecting: &[Outcome]) -> Vec<Option<Spread>> {
     let mut seen: Vec<Vec<Spread>> = vec![Vec::new(); entries];
-    let courses = if expecting.is_empty() { std::slice::from_ref(outcome) } else { expecting };
-    for start in courses.iter().flat_map(|outcome| &outcome.starts) {
+    for start in expecting.iter().flat_map(|outcome| &outcome.starts) {
         seen[start.entry].extend(start.at);
     }
-    seen.into_iter().map(combine).collect()
+    let mut times = vec![None; entries];
+    for start in &outcome.starts {
+        times[start.entry] = start.at.map(|at| combine(at, &seen[start.entry]));
+    }
+    times
 }
 
-/// One course varies by its durations, and the courses vary among themselves.
-fn combine(mut courses: Vec<Spread>) -> Option<Spread> {
-    courses.sort_by_key(|at| at.median);
-    let last = courses.len().checked_sub(1)?;
-    let median = (courses[last / 2].median + courses[last.div_ceil(2)].median) / 2;
-    let late = courses[(last as f64 * 0.9).round() as usize].median;
-    let between = late.saturating_sub(median) as f64 / Z90;
-    let within = courses[last / 2].deviation;
-    Some(Spread { median, deviation: between.hypot(within) })
+/// The median is that of the jobs present among themselves, which the dispatcher follows to
+/// the letter if nothing else arrives. The ninth decile allows for what may overtake: it is
+/// that of the latest course, widened. So where seats take turns
+/// a job starts before its median in about a quarter of the cases, not in half of them.
+fn combine(alone: Spread, courses: &[Spread]) -> Spread {
+    let Some(latest) = courses.iter().max_by_key(|at| at.median) else { return alone };
+    let between = latest.median.saturating_sub(alone.median) as f64 / Z90;
+    Spread { median: alone.median, deviation: UNSEEN * between.hypot(alone.deviation) }
 }
 
 /// The order is that in which the jobs present start among themselves; only the times

@@ -5,7 +5,7 @@
 //! their variances, not their ninth deciles, since not everything goes badly at once.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, VecDeque};
 use std::time::Duration;
 
 use domain::SeatId;
@@ -40,7 +40,7 @@ pub(crate) struct Replay<'a> {
     spreads: Vec<Option<Spread>>,
     staged: VecDeque<Entry>,
     /// By end.
-    executing: BinaryHeap<Reverse<(u64, Entry)>>,
+    executing: BinaryHeap<Reverse<(u64, i64, Entry)>>,
     end_variance: Vec<f64>,
     /// What executes on workers that take nothing more.
     leaving: usize,
@@ -115,8 +115,8 @@ impl Expected {
         let count = if is_idle { self.idle } else { self.busy };
         let nth = ((self.draw.next() * count as f64) as usize).min(count - 1);
         let is_such = |jobs: &Option<u32>| jobs.is_some_and(|jobs| (jobs == 0) == is_idle);
-        let seats = (0..self.jobs.len()).filter(|&seat| is_such(&self.jobs[seat]));
-        seats.skip(nth).next().unwrap_or(0)
+        let mut seats = (0..self.jobs.len()).filter(|&seat| is_such(&self.jobs[seat]));
+        seats.nth(nth).unwrap_or(0)
     }
 
     fn change(&mut self, seat: usize, by: i32) {
@@ -193,12 +193,9 @@ impl<'a> Replay<'a> {
         if !self.snapshot.is_paused && self.slots > 0 {
             self.interrupt();
         }
-        let (dispatches, recalls) = self.settle();
+        self.settle();
         if !self.snapshot.is_paused {
-            // What is recalled or interrupted in this plan can be handed out in a later one.
-            let queued = dispatches.into_iter().take_while(|&entry| entry < self.snapshot.queued.len());
-            self.outcome.dispatches = queued.take(self.snapshot.room as usize).collect();
-            self.outcome.recalls.extend(recalls);
+            self.note_actions();
         }
         self.outcome.is_limited = self.staged.len() + self.executing.len() < self.capacity;
         self.start_staged();
@@ -209,6 +206,33 @@ impl<'a> Replay<'a> {
         }
         self.leave_stuck();
         self.outcome
+    }
+
+    /// What workers are to hold by now is to be handed out, and what they hold beyond that to
+    /// be recalled. What is recalled or interrupted can be handed out in a later plan only,
+    /// and what takes its place as well.
+    fn note_actions(&mut self) {
+        let queued = self.snapshot.queued.len();
+        let staged = queued..queued + self.snapshot.staged.len();
+        let held = self.staged.iter().chain(self.executing.iter().map(|Reverse((.., entry))| entry));
+        let held: BTreeSet<Entry> = held.copied().collect();
+        self.outcome.recalls = staged.filter(|entry| !held.contains(entry)).collect();
+
+        let cap = self.snapshot.max_running_per_seat.unwrap_or(u32::MAX);
+        let mut by_seat: BTreeMap<SeatId, u32> = BTreeMap::new();
+        for job in self.snapshot.staged.iter().chain(&self.snapshot.running) {
+            *by_seat.entry(job.job.seat).or_default() += 1;
+        }
+        let fits = |entry: &Entry| {
+            let count = by_seat.entry(self.snapshot.queued[*entry].seat).or_default();
+            *count += 1;
+            *count <= cap
+        };
+        // Staged ones stand before what is handed out; an interrupted one ends the list.
+        let staged = queued..queued + self.snapshot.staged.len();
+        let new = self.staged.iter().copied().filter(|entry| !staged.contains(entry));
+        let handed = new.take_while(|&entry| entry < queued);
+        self.outcome.dispatches = handed.take(self.snapshot.room as usize).take_while(fits).collect();
     }
 
     /// Makes way for demos that may interrupt and found no free slot.
@@ -229,7 +253,7 @@ impl<'a> Replay<'a> {
         if victims.is_empty() {
             return;
         }
-        self.executing.retain(|Reverse((_, entry))| !victims.contains(entry));
+        self.executing.retain(|Reverse((.., entry))| !victims.contains(entry));
         for &victim in &victims {
             let estimate = self.snapshot.running[victim - first_running].job.estimate;
             self.spreads[victim] = estimate.map(|estimate| estimate.spread());
@@ -237,7 +261,7 @@ impl<'a> Replay<'a> {
         }
         self.remaining += victims.len();
         self.leaving = self.executing.len().saturating_sub(self.slots);
-        self.is_known = self.executing.iter().all(|Reverse((_, entry))| self.spreads[*entry].is_some());
+        self.is_known = self.executing.iter().all(|Reverse((.., entry))| self.spreads[*entry].is_some());
         // The engine runs what it was given in order, so what stands before the demo goes back.
         let before = if waiting > 0 { self.staged.len() } else { last_staged.unwrap_or(0) };
         for at in (0..before).rev() {
@@ -245,7 +269,6 @@ impl<'a> Replay<'a> {
                 && let Some(entry) = self.staged.remove(at)
             {
                 self.line.put_back(entry);
-                self.outcome.recalls.push(entry);
             }
         }
         self.outcome.interrupts = victims;
@@ -266,11 +289,12 @@ impl<'a> Replay<'a> {
     }
 
     /// Hands out what there is room for; where there is none, recalls what is outranked.
-    fn settle(&mut self) -> (Vec<Entry>, Vec<Entry>) {
-        let (mut dispatches, mut recalls) = (Vec::new(), Vec::new());
+    fn settle(&mut self) {
+        let mut recalls = 0;
         while let Some(next) = self.line.peek() {
             if self.staged.len() + self.executing.len() >= self.capacity {
-                if self.snapshot.is_paused || self.slots == 0 {
+                // The limit only guards against a cycle, of which there is none known.
+                if self.snapshot.is_paused || self.slots == 0 || recalls > 4 * self.capacity {
                     break;
                 }
                 let lowest = (0..self.staged.len())
@@ -279,14 +303,12 @@ impl<'a> Replay<'a> {
                 let Some(recalled) = self.staged.remove(at) else { break };
                 self.line.take(next);
                 self.line.put_back(recalled);
-                recalls.push(recalled);
+                recalls += 1;
             } else {
                 self.line.take(next);
-                dispatches.push(next);
             }
             self.staged.push_back(next);
         }
-        (dispatches, recalls)
     }
 
     fn start_staged(&mut self) {
@@ -310,12 +332,12 @@ impl<'a> Replay<'a> {
         self.is_known &= spread.is_some();
         let spread = spread.unwrap_or(Spread { median: self.line.job(entry).cost, deviation: 0.0 });
         self.end_variance[entry] = self.variance + spread.deviation.powi(2);
-        self.executing.push(Reverse((self.now + spread.median, entry)));
+        self.executing.push(Reverse((self.now + spread.median, self.line.job(entry).sequence, entry)));
     }
 
     /// A job ends or an expected one arrives; tells whether there was anything.
     fn next_event(&mut self) -> bool {
-        let Some(&Reverse((end, _))) = self.executing.peek() else { return false };
+        let Some(&Reverse((end, ..))) = self.executing.peek() else { return false };
         if let Some(expected) = &mut self.expected {
             if let Some(due) = expected.due().filter(|&due| due < end) {
                 expected.advance(due);
@@ -325,7 +347,7 @@ impl<'a> Replay<'a> {
             }
             expected.advance(end);
         }
-        let Some(Reverse((end, entry))) = self.executing.pop() else { return false };
+        let Some(Reverse((end, _, entry))) = self.executing.pop() else { return false };
         (self.now, self.variance) = (end, self.end_variance[entry]);
         self.line.finish(entry);
         if let Some(expected) = &mut self.expected {

@@ -43,6 +43,14 @@ impl<'a> FromIterator<&'a Service> for VirtualTime {
     }
 }
 
+impl VirtualTime {
+    /// Allows for a seat that executes a job of normal priority now, the ending one included.
+    #[must_use]
+    pub fn with_executing(self, service: Service) -> Self {
+        Self { floor: self.floor.max(service.account), ..self }
+    }
+}
+
 impl Service {
     /// The seat's service after a job of it executed for `used`.
     #[must_use]

@@ -1,6 +1,8 @@
 //! A class replayed: twenty participants, one GPU, the planner dispatching and learning.
 //!
-//! Everything follows from the seed. Durations are those of a rather mixed class; the
+//! The class is one whose GPU is nearly always busy. Most participants wait for their results
+//! before they submit again, and the class goes on past the jobs that are judged: no forecast
+//! knows when people go home. Everything follows from the seed. Durations are those of a rather mixed class; the
 //! planner knows them only through its [`DurationBook`], as the workshop does.
 
 #![allow(dead_code, reason = "the example prints more than the test checks")]
@@ -32,7 +34,7 @@ const SHAPES: [(&str, &str, f64, f64, u64); 10] = [
     ("video", "wan", 300.0, 40.0, 1600),
 ];
 /// How often each is chosen.
-const WEIGHTS: [u32; 10] = [20, 18, 20, 10, 12, 3, 8, 4, 3, 2];
+const WEIGHTS: [u32; 10] = [24, 22, 20, 10, 10, 3, 8, 2, 1, 1];
 
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -163,6 +165,7 @@ struct Class {
 pub fn replay(settings: Settings) -> Result {
     let mut class = Class::new(settings);
     class.run();
+    class.result.queue /= class.jobs.len() as f64;
     class.result.load = class.busy_ms as f64 / class.now as f64;
     let mean = |slowdowns: &Vec<f64>| slowdowns.iter().sum::<f64>() / slowdowns.len() as f64;
     class.result.slowdowns =
@@ -179,7 +182,9 @@ impl Class {
         let mut chance = Chance::new(settings.seed);
         // Everyone begins within the first minutes, and has favourites among the workflows.
         let next_submission = (1..=SEATS)
-            .map(|number| (milliseconds(chance.exponential(90.0)), SeatId::new(number).unwrap()))
+            .map(|number| {
+                (milliseconds(chance.exponential(90.0)), SeatId::new(number).expect("within the seats"))
+            })
             .collect();
         let habits = (0..SEATS)
             .map(|_| WEIGHTS.map(|weight| weight * (1 + 3 * u32::from(chance.below(3) == 0))))
@@ -209,7 +214,7 @@ impl Class {
     fn run(&mut self) {
         loop {
             let submission = self.next_submission.iter().map(|(at, _)| *at).min();
-            let submission = submission.filter(|_| self.jobs.len() < self.settings.jobs);
+            let submission = submission.filter(|_| self.goes_on());
             let end = self.running.map(|(_, _, end)| end);
             let cancel = self.cancels.iter().map(|(at, _)| *at).min();
             let look = self.queued.iter().filter_map(|&job| self.jobs[job].look_again_ms).min();
@@ -222,23 +227,29 @@ impl Class {
             } else if cancel == Some(next) {
                 self.cancel(next);
             }
-            let plan = self.settle();
-            self.show(&plan);
+            self.settle();
+            self.show();
             self.look_at_results();
         }
         assert_eq!(self.result.started + self.result.cancelled, self.jobs.len(), "every job comes to an end");
     }
 
+    /// The class goes on until the jobs that count have started.
+    fn goes_on(&self) -> bool {
+        let counts = |job: &usize| *job < self.settings.jobs;
+        self.jobs.len() < self.settings.jobs || self.queued.iter().chain(&self.staged).any(counts)
+    }
+
     /// Carries plans out until there is nothing to do.
-    fn settle(&mut self) -> Plan {
+    fn settle(&mut self) {
         for _ in 0..10 {
             if self.running.is_none() && !self.staged.is_empty() {
                 let job = self.staged.remove(0);
                 self.start(job);
             }
-            let plan = plan(&self.snapshot());
+            let plan = plan(&self.snapshot(Arrivals::default()));
             if plan.dispatches.is_empty() && plan.recalls.is_empty() && plan.interrupts.is_empty() {
-                return plan;
+                return;
             }
             for id in &plan.recalls {
                 let job = self.number(*id);
@@ -305,9 +316,14 @@ impl Class {
     }
 
     fn submit(&mut self) {
-        let (_, (_, seat)) =
-            self.next_submission.iter().copied().enumerate().min_by_key(|(_, next)| *next).unwrap();
-        let burst = [1, 1, 1, 1, 2, 2, 3, 4, 5][self.chance.below(9) as usize];
+        let (_, (_, seat)) = self
+            .next_submission
+            .iter()
+            .copied()
+            .enumerate()
+            .min_by_key(|(_, next)| *next)
+            .expect("there are seats");
+        let burst = [1, 1, 1, 1, 1, 1, 2, 2, 3, 5][self.chance.below(10) as usize];
         let is_demo = self.chance.below(60) == 0;
         for _ in 0..burst {
             let habits = self.habits[usize::from(seat.number()) - 1];
@@ -363,11 +379,11 @@ impl Class {
             submitted_ms: self.now,
             execution_ms: 0,
             ended_ms: None,
-            seen: self.seen[shape_number] >= 3,
+            seen: self.seen[shape_number] >= 3 && number < self.settings.jobs,
             windows: Vec::new(),
             look_again_ms,
         });
-        self.result.queue += self.queued.len() as f64 / self.settings.jobs as f64;
+        self.result.queue += self.queued.len() as f64;
         self.queued.push(number);
     }
 
@@ -385,7 +401,17 @@ impl Class {
         self.result.cancelled += usize::from(was_waiting && !self.jobs[job].job.is_returned);
     }
 
-    fn show(&mut self, plan: &Plan) {
+    fn show(&mut self) {
+        let looks = |&job: &usize| {
+            let known = &self.jobs[job];
+            known.seen
+                && (known.submitted_ms == self.now || known.look_again_ms.is_some_and(|at| at <= self.now))
+        };
+        let plan = if self.queued.iter().chain(&self.staged).any(looks) {
+            plan(&self.snapshot(self.arrivals()))
+        } else {
+            Plan::default()
+        };
         for waiting in &plan.waiting {
             let number = self.number(waiting.job);
             let known = &mut self.jobs[number];
@@ -411,7 +437,7 @@ impl Class {
         }
     }
 
-    fn snapshot(&self) -> Snapshot {
+    fn snapshot(&self, arrivals: Arrivals) -> Snapshot {
         let waiting = |&job: &usize| {
             let known = &self.jobs[job];
             WaitingJob { estimate: self.book.estimate(&shape(known.shape)), ..known.job.clone() }
@@ -428,7 +454,7 @@ impl Class {
             room: 2_u32.saturating_sub((running.len() + self.staged.len()) as u32),
             running,
             service: self.service.clone(),
-            arrivals: self.arrivals(),
+            arrivals,
             ..Snapshot::default()
         }
     }
@@ -441,7 +467,11 @@ impl Class {
                 seat: known.job.seat,
                 created_at: at(known.submitted_ms),
                 ended_at: known.ended_ms.map(at),
-                execution: estimate.map_or(Duration::from_secs(30), |estimate| estimate.p50),
+                execution: match known.execution_ms {
+                    0 => estimate.map(|estimate| estimate.p50),
+                    actual if known.ended_ms.is_some() => Some(Duration::from_millis(actual)),
+                    _ => estimate.map(|estimate| estimate.p50),
+                },
             }
         });
         Arrivals::observe(submissions, at(self.now), WINDOW)
