@@ -28,6 +28,7 @@ const SESSION_KEY: &str = "comfy_multi";
 pub struct Credentials {
     admin_password: AdminPassword,
     worker_token: [u8; 32],
+    metrics_token: Option<[u8; 32]>,
 }
 
 enum AdminPassword {
@@ -46,13 +47,13 @@ struct SessionData {
 
 impl Credentials {
     /// `admin_password` is the password itself or its argon2 hash.
-    pub fn new(admin_password: &str, worker_token: &str) -> Self {
+    pub fn new(admin_password: &str, worker_token: &str, metrics_token: Option<&str>) -> Self {
         let admin_password = if admin_password.starts_with("$argon2") {
             AdminPassword::Argon2(admin_password.to_owned())
         } else {
             AdminPassword::Digest(digest(admin_password))
         };
-        Self { admin_password, worker_token: digest(worker_token) }
+        Self { admin_password, worker_token: digest(worker_token), metrics_token: metrics_token.map(digest) }
     }
 
     fn is_admin_password(&self, candidate: &str) -> bool {
@@ -70,6 +71,11 @@ impl Credentials {
             AdminPassword::Argon2(hash) => digest(hash).to_vec(),
         };
         hex(&digest_bytes(&bytes)[..8])
+    }
+
+    /// Without a token set, no word opens the metrics.
+    pub fn is_metrics_token(&self, candidate: &str) -> bool {
+        self.metrics_token == Some(digest(candidate))
     }
 
     pub fn is_worker_token(&self, candidate: &str) -> bool {
@@ -304,11 +310,11 @@ mod tests {
         use argon2::password_hash::SaltString;
         let salt = SaltString::from_b64("c29tZXNhbHRzb21lc2FsdA").unwrap();
         let hash = Argon2::default().hash_password(b"secret", &salt).unwrap().to_string();
-        for credentials in [Credentials::new("secret", "t"), Credentials::new(&hash, "t")] {
+        for credentials in [Credentials::new("secret", "t", None), Credentials::new(&hash, "t", None)] {
             assert!(credentials.is_admin_password("secret"));
             assert!(!credentials.is_admin_password("Secret"));
         }
-        assert!(Credentials::new("x", "token").is_worker_token("token"));
-        assert!(!Credentials::new("x", "token").is_worker_token(""));
+        assert!(Credentials::new("x", "token", None).is_worker_token("token"));
+        assert!(!Credentials::new("x", "token", None).is_worker_token(""));
     }
 }

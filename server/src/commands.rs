@@ -82,7 +82,11 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
         .with_context(|| format!("could not listen on LISTEN_ADDR {}", config.listen_addr))?;
     let state = AppState {
         workshop: workshop.clone(),
-        credentials: Arc::new(Credentials::new(&admin_password, &worker_token)),
+        credentials: Arc::new(Credentials::new(
+            &admin_password,
+            &worker_token,
+            config.metrics_token.as_ref().map(runtime::Secret::expose),
+        )),
         frontend: Arc::new(open_frontend(&config)?),
         worker_redis_url: worker_redis_url.into(),
         leptos: leptos_options(&config),

@@ -32,6 +32,8 @@ pub struct ServerConfig {
     pub admin_password: Option<Secret>,
     /// `None`: one is generated.
     pub worker_token: Option<Secret>,
+    /// `None`: only the instructor sees `/metrics`.
+    pub metrics_token: Option<Secret>,
     /// `None`: the embedded Redis.
     pub redis_url: Option<Secret>,
     /// The same Redis as workers reach it. `None`: as the server does.
@@ -66,6 +68,7 @@ impl ServerConfig {
             workshop_title: settings.text("WORKSHOP_TITLE"),
             admin_password: settings.secret("ADMIN_PASSWORD"),
             worker_token: settings.secret("WORKER_TOKEN"),
+            metrics_token: settings.secret("METRICS_TOKEN"),
             redis_url: settings.secret_url("REDIS_URL", &REDIS_SCHEMES),
             worker_redis_url: settings.secret_url("WORKER_REDIS_URL", &REDIS_SCHEMES),
             redis_port: settings.port("REDIS_PORT"),

@@ -7,6 +7,7 @@ pub mod config;
 pub mod error;
 mod health;
 mod live;
+mod metrics;
 pub mod router;
 pub mod secrets;
 pub mod state;

@@ -36,15 +36,16 @@ pub struct Job {
     pub engine_deaths: u32,
     /// When the participant or the instructor asked to cancel it.
     pub cancel_requested_at: Option<Timestamp>,
+    /// Why it came back from a worker, from then until it executes again: it goes first in
+    /// its class.
+    pub returned: Option<ReturnReason>,
     pub state: JobState,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
-    /// Waiting for a worker. One that was on a worker before goes first in its class.
-    Queued {
-        returned: Option<ReturnReason>,
-    },
+    /// Waiting for a worker.
+    Queued,
     /// Handed to delivery, and from the claim on prepared by a worker.
     Leased {
         lease: Lease,
@@ -129,7 +130,7 @@ pub enum CancelOutcome {
 impl Job {
     pub fn phase(&self) -> JobPhase {
         match self.state {
-            JobState::Queued { .. } => JobPhase::Queued,
+            JobState::Queued => JobPhase::Queued,
             JobState::Leased { .. } => JobPhase::Leased,
             JobState::Running { .. } => JobPhase::Running,
             JobState::Succeeded { .. } => JobPhase::Succeeded,
@@ -150,7 +151,7 @@ impl Job {
         match self.state {
             JobState::Running { started_at, .. } | JobState::Succeeded { started_at, .. } => Some(started_at),
             JobState::Failed { started_at, .. } | JobState::Cancelled { started_at, .. } => started_at,
-            JobState::Queued { .. } | JobState::Leased { .. } => None,
+            JobState::Queued | JobState::Leased { .. } => None,
         }
     }
 
@@ -170,7 +171,7 @@ impl Job {
         now: Timestamp,
         delivery_timeout: Duration,
     ) -> Result<(), TransitionError> {
-        let JobState::Queued { .. } = self.state else {
+        let JobState::Queued = self.state else {
             return Err(self.not_allowed(JobPhase::Leased));
         };
         self.attempt += 1;
@@ -213,6 +214,7 @@ impl Job {
         let lease = *self.current_lease(token)?;
         if let JobState::Leased { .. } = self.state {
             self.state = JobState::Running { lease, started_at: now };
+            self.returned = None;
         }
         Ok(())
     }
@@ -285,7 +287,7 @@ impl Job {
 
     pub fn cancel(&mut self, now: Timestamp) -> CancelOutcome {
         match self.state {
-            JobState::Queued { .. } | JobState::Leased { lease: Lease { worker: None, .. } } => {
+            JobState::Queued | JobState::Leased { lease: Lease { worker: None, .. } } => {
                 self.end_cancelled(now);
                 CancelOutcome::Cancelled
             }
@@ -322,7 +324,11 @@ impl Job {
         if self.cancel_requested_at.is_some() {
             self.end_cancelled(now);
         } else {
-            self.state = JobState::Queued { returned: Some(reason) };
+            self.state = JobState::Queued;
+            // What was only recalled has its turn still, and what came back before stays first.
+            if reason != ReturnReason::Recalled {
+                self.returned = Some(reason);
+            }
         }
     }
 

@@ -29,7 +29,8 @@ fn queued() -> Job {
         failures: 0,
         engine_deaths: 0,
         cancel_requested_at: None,
-        state: JobState::Queued { returned: None },
+        returned: None,
+        state: JobState::Queued,
     }
 }
 
@@ -87,7 +88,8 @@ fn an_undelivered_task_is_not_the_jobs_failure() {
     job.dispatch(token(1), at(0), SECOND).unwrap();
     assert!(!job.expire(at(999)));
     assert!(job.expire(at(1000)));
-    assert_eq!((job.failures, job.state.clone()), (0, JobState::Queued { returned: Some(ReturnReason::WorkerStopped) }));
+    assert_eq!((job.failures, job.phase()), (0, JobPhase::Queued));
+    assert_eq!(job.returned, Some(ReturnReason::WorkerStopped));
 }
 
 #[test]
@@ -119,6 +121,22 @@ fn a_nodes_own_exception_is_final() {
 }
 
 #[test]
+fn a_recalled_job_has_its_turn_still_and_one_that_came_back_stays_first() {
+    let mut job = queued();
+    job.dispatch(token(1), at(0), SECOND).unwrap();
+    job.release(token(1), ReturnReason::Recalled, at(1)).unwrap();
+    assert_eq!(job.returned, None);
+    let mut job = running();
+    job.release(token(1), ReturnReason::Demo, at(20)).unwrap();
+    job.dispatch(token(2), at(30), SECOND).unwrap();
+    job.release(token(2), ReturnReason::Recalled, at(40)).unwrap();
+    assert_eq!(job.returned, Some(ReturnReason::Demo));
+    job.dispatch(token(3), at(50), SECOND).unwrap();
+    job.start(token(3), at(60)).unwrap();
+    assert_eq!(job.returned, None, "it executes again");
+}
+
+#[test]
 fn only_a_demonstration_interrupts_and_only_what_is_active_moves() {
     let mut job = queued();
     assert!(job.prioritise(Priority::Raised, true));
@@ -133,7 +151,8 @@ fn only_a_demonstration_interrupts_and_only_what_is_active_moves() {
 fn a_release_spends_nothing() {
     let mut job = running();
     job.release(token(1), ReturnReason::Demo, at(20)).unwrap();
-    assert_eq!((job.failures, job.state.clone()), (0, JobState::Queued { returned: Some(ReturnReason::Demo) }));
+    assert_eq!((job.failures, job.phase()), (0, JobPhase::Queued));
+    assert_eq!(job.returned, Some(ReturnReason::Demo));
 }
 
 #[test]

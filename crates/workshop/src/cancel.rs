@@ -77,6 +77,7 @@ impl Workshop {
             self.inner.workers.cancel(worker, id, token);
         }
         if update.before != *job {
+            self.inner.metrics.ended(job);
             tracing::info!(job.id = %id, seat.id = %job.seat, phase = ?job.phase(), "cancel requested");
             self.inner.dispatcher.notify_one();
             self.announce_queue(job.seat).await;
@@ -86,5 +87,5 @@ impl Workshop {
 }
 
 fn is_waiting(stored: &StoredJob) -> bool {
-    matches!(stored.job.state, JobState::Queued { .. } | JobState::Leased { .. })
+    matches!(stored.job.state, JobState::Queued | JobState::Leased { .. })
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::{JobId, LeaseToken, ReturnReason};
 use queue::TaskMessage;
-use scheduler::Plan;
+use scheduler::{Arrivals, Plan};
 use store::{Event, EventKind, StoredJob};
 use tokio_util::sync::CancellationToken;
 
@@ -38,7 +38,7 @@ impl Workshop {
         self.take_back_lapsed().await?;
         let active = self.store().active_jobs().await?;
         self.repeat_cancels(&active);
-        let planned = self.plan(&active).await?;
+        let planned = self.plan(&active, Arrivals::default());
         self.take_back(&active, &planned);
         for job in planned.dispatches {
             if !self.dispatch(job).await? {

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use comfy_api::events;
 use comfy_api::views::{self, JobRecord, JobsSort, JobsSortOrder};
 use domain::job::JobPhase;
-use domain::{JobId, JobState, SeatId, Timestamp};
+use domain::{FailureKind, JobId, JobState, SeatId, Timestamp};
 use serde_json::{Map, Value, json};
 use store::{JobGraph, JobResult, StoredJob};
 use tokio::sync::{broadcast, watch};
@@ -210,12 +210,23 @@ fn record(stored: &StoredJob, graph: Option<JobGraph>, result: JobResult) -> Job
     }
 }
 
-/// What is known of why a job failed: ComfyUI's own data where a node raised, else our sentence.
+/// What is known of why a job failed: ComfyUI's own data where a node raised, else our sentence;
+/// in either case with what to try, so that the editor's dialog says what the portal says.
 fn known_error(stored: &StoredJob) -> Option<Value> {
     let JobState::Failed { failure, .. } = &stored.job.state else { return None };
     let detail = failure.detail.as_deref().and_then(|detail| serde_json::from_str::<Value>(detail).ok());
     let is_of_a_node = |detail: &Value| detail.get("node_id").is_some();
-    Some(detail.filter(is_of_a_node).unwrap_or_else(|| Value::from(failure.message.as_str())))
+    let Some(mut error) = detail.filter(is_of_a_node) else {
+        return Some(Value::from(format!("{} {}", failure.message, failure.advice).trim_end()));
+    };
+    let said = error.get("exception_message").and_then(Value::as_str).unwrap_or_default();
+    let words = match failure.kind {
+        // The node is named by the dialog itself.
+        FailureKind::Node => said.trim_end(),
+        _ => failure.message.as_str(),
+    };
+    error["exception_message"] = format!("{words}\n\n{}\n", failure.advice).into();
+    Some(error)
 }
 
 /// The data of the `execution_error` that tells an editor of a failed job.

@@ -128,6 +128,13 @@ impl Hub {
         self.seat(seat).gallery_revision.load(Ordering::Relaxed)
     }
 
+    /// Open WebSockets of all seats: editors', portals'.
+    pub(crate) fn open_sockets(&self) -> (u64, u64) {
+        self.seats.iter().fold((0, 0), |(editors, portals), seat| {
+            (editors + lock(&seat.editors).len() as u64, portals + seat.portals.load(Ordering::Relaxed))
+        })
+    }
+
     /// Open pages of the seat, portal and editor.
     pub(crate) fn open_pages(&self, seat: SeatId) -> u32 {
         let channel = self.seat(seat);

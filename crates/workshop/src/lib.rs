@@ -17,6 +17,7 @@ pub mod files;
 mod health;
 pub mod hub;
 mod line;
+mod metrics;
 pub mod overview;
 mod policy;
 mod queries;
@@ -98,6 +99,7 @@ struct Inner {
     durations: Mutex<DurationBook>,
     arrivals: Mutex<Option<(Timestamp, Arrivals)>>,
     line: tokio::sync::Mutex<Option<line::CachedLine>>,
+    metrics: metrics::Metrics,
     dispatcher: Notify,
     health: health::Observed,
 }
@@ -118,6 +120,7 @@ impl Workshop {
                 durations: Mutex::default(),
                 arrivals: Mutex::default(),
                 line: tokio::sync::Mutex::default(),
+                metrics: metrics::Metrics::default(),
                 dispatcher: Notify::new(),
                 health: health::Observed::default(),
             }),

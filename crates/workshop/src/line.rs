@@ -7,9 +7,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Job, JobId, JobState, ReturnReason, StartWindow, Timestamp, WaitReason};
+use domain::{Job, JobId, JobState, Priority, StartWindow, Timestamp, WaitReason};
 use scheduler::{
-    Arrivals, DurationBook, Estimate, GraphShape, HeldJob, Plan, Service, Snapshot, Submission, WaitingJob, plan,
+    Arrivals, DurationBook, Estimate, GraphShape, HeldJob, Plan, Service, Snapshot, Submission, VirtualTime,
+    WaitingJob, plan,
 };
 use store::{JobShape, SeatService, StoredJob, Submitted};
 
@@ -18,8 +19,6 @@ use crate::{Workshop, WorkshopError};
 
 /// How far back the forecast looks to expect what will be submitted.
 const ARRIVALS_WINDOW: Duration = Duration::from_secs(15 * 60);
-/// What a job of which nothing is known is taken to execute.
-const UNKNOWN_EXECUTION: Duration = Duration::from_secs(30);
 /// How long arrivals once counted serve.
 const ARRIVALS_AGE: Duration = Duration::from_secs(5);
 /// How long a line serves as long as nothing changes: times to a start run on.
@@ -64,7 +63,8 @@ impl Workshop {
         }
         let revision = self.inner.hub.revision();
         let mut active = self.store().active_jobs().await?;
-        let waiting = self.plan(&active).await?.waiting.into_iter();
+        let arrivals = self.arrivals().await?;
+        let waiting = self.plan(&active, arrivals).waiting.into_iter();
         let places: HashMap<_, _> = waiting
             .map(|waiting| {
                 let place =
@@ -78,11 +78,10 @@ impl Workshop {
         Ok(line)
     }
 
-    /// The plan for these active jobs.
-    pub(crate) async fn plan(&self, active: &[StoredJob]) -> Result<Plan, WorkshopError> {
-        let arrivals = self.arrivals().await?;
-        let snapshot = self.snapshot(active, arrivals);
-        Ok(plan(&snapshot))
+    /// The plan for these active jobs. What is to be done does not depend on `arrivals`, only
+    /// the forecast does.
+    pub(crate) fn plan(&self, active: &[StoredJob], arrivals: Arrivals) -> Plan {
+        plan(&self.snapshot(active, arrivals))
     }
 
     fn snapshot(&self, active: &[StoredJob], arrivals: Arrivals) -> Snapshot {
@@ -106,7 +105,7 @@ impl Workshop {
             let estimate = estimate(shape.as_ref(), &durations);
             let waiting = waiting_job(job, estimate);
             match &job.state {
-                JobState::Queued { .. } => snapshot.queued.push(waiting),
+                JobState::Queued => snapshot.queued.push(waiting),
                 JobState::Leased { .. } => {
                     snapshot.staged.push(HeldJob { job: waiting, elapsed: Duration::ZERO });
                 }
@@ -155,13 +154,27 @@ impl Workshop {
         let job = &stored.job;
         let Some((started, finished)) = job.started_at().zip(job.finished_at()) else { return };
         let used = finished.since(started);
+        let still_running = match self.store().active_jobs().await {
+            Ok(active) => active.into_iter().map(|stored| stored.job).filter(is_running).collect(),
+            Err(error) => {
+                tracing::error!(%error, "the queue could not be read to account for a job");
+                Vec::new()
+            }
+        };
         if let (JobState::Succeeded { .. }, Some(shape)) = (&job.state, &stored.shape) {
             lock(&self.inner.durations).record(&graph_shape(shape), used);
         }
         let seats = self.all_seats();
         let services: BTreeMap<_, _> = seats.iter().map(|seat| (seat.id, service(seat.service))).collect();
         let Some(before) = services.get(&job.seat) else { return };
-        let after = before.after_job(services.values().collect(), job.priority, used);
+        let mut time: VirtualTime = services.values().collect();
+        // Seats whose jobs execute at this moment were served at their accounts.
+        for other in still_running.iter().filter(|other| other.priority == Priority::Normal) {
+            if let Some(service) = services.get(&other.seat) {
+                time = time.with_executing(*service);
+            }
+        }
+        let after = before.after_job(time, job.priority, used);
         let after = SeatService {
             last_served: after.last_served,
             account_ms: milliseconds(after.account),
@@ -175,17 +188,17 @@ impl Workshop {
     }
 }
 
+fn is_running(job: &Job) -> bool {
+    matches!(job.state, JobState::Running { .. })
+}
+
 fn waiting_job(job: &Job, estimate: Option<Estimate>) -> WaitingJob {
     WaitingJob {
         id: job.id,
         seat: job.seat,
         sequence: job.sequence,
         is_front: job.is_front,
-        // A job that was merely recalled has its turn still.
-        is_returned: matches!(
-            job.state,
-            JobState::Queued { returned: Some(reason) } if reason != ReturnReason::Recalled
-        ),
+        is_returned: job.returned.is_some(),
         priority: job.priority,
         interrupts: job.interrupts,
         estimate,
@@ -199,7 +212,7 @@ fn submission(submitted: &Submitted, durations: &DurationBook) -> Submission {
         seat: submitted.seat,
         created_at: submitted.created_at,
         ended_at: submitted.ended_at,
-        execution: known.or_else(expected).unwrap_or(UNKNOWN_EXECUTION),
+        execution: known.or_else(expected),
     }
 }
 

@@ -198,11 +198,7 @@ impl Workshop {
 }
 
 fn wait(job: &Job, place: &Place) -> Wait {
-    let returned = match job.state {
-        JobState::Queued { returned } => returned,
-        _ => None,
-    };
-    Wait { position: place.position, reason: place.reason, start: place.start, returned }
+    Wait { position: place.position, reason: place.reason, start: place.start, returned: job.returned }
 }
 
 fn gallery_item(artifact: Artifact) -> GalleryItem {

@@ -23,6 +23,7 @@ use tokio::sync::mpsc;
 use crate::artifacts::output_folder;
 use crate::editor::execution_error;
 use crate::hub::FramePayload;
+use crate::metrics::label;
 use crate::runs::{CatchUp, Run};
 use crate::submit::node_title;
 use crate::workers::WorkerHello;
@@ -228,7 +229,10 @@ impl Workshop {
     async fn started(&self, id: JobId, token: LeaseToken) -> Result<(), WorkshopError> {
         let now = self.now();
         let event = Event::new(EventKind::Started, now);
-        self.store().update_job(id, Some(&event), |job| job.start(token, now)).await?;
+        let update = self.store().update_job(id, Some(&event), |job| job.start(token, now)).await?;
+        if update.before != update.stored.job {
+            self.inner.metrics.started(&update.stored.job, now);
+        }
         Ok(())
     }
 
@@ -253,6 +257,11 @@ impl Workshop {
     pub(crate) async fn attempt_ended(&self, before: &Job, after: &StoredJob) {
         let job = &after.job;
         let run = self.inner.runs.remove(job.id);
+        self.inner.metrics.ended(job);
+        if let Some(reason) = job.returned.filter(|_| job.phase() == JobPhase::Queued) {
+            let reason = format!("{reason:?}").to_lowercase();
+            self.inner.metrics.returned.get_or_create(&label("reason", reason)).inc();
+        }
         self.account_for(after).await;
         let seconds =
             job.finished_at().zip(job.started_at()).map(|(end, start)| end.since(start).as_secs_f64());

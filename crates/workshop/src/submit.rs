@@ -24,6 +24,14 @@ pub struct Submitted {
 impl Workshop {
     /// Checks and queues the body of a `POST /prompt`.
     pub async fn submit(&self, seat: SeatId, body: &[u8]) -> Result<Submitted, WorkshopError> {
+        let submitted = self.check_and_queue(seat, body).await;
+        if submitted.is_err() {
+            self.inner.metrics.refused.inc();
+        }
+        submitted
+    }
+
+    async fn check_and_queue(&self, seat: SeatId, body: &[u8]) -> Result<Submitted, WorkshopError> {
         let request = PromptRequest::parse(body)?;
         let id = self.job_id(request.prompt_id.as_deref())?;
         let catalog = self.object_info(seat).await?.ok_or_else(no_catalog)?;
@@ -63,6 +71,7 @@ impl Workshop {
             StoreError::DuplicateJob(id) => duplicate(id).into(),
             error => WorkshopError::from(error),
         })?;
+        self.inner.metrics.submitted.inc();
         tracing::info!(job.id = %id, seat.id = %seat, "job queued");
         self.inner.dispatcher.notify_one();
         self.announce_queue(seat).await;

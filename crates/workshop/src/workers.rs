@@ -162,7 +162,7 @@ impl Workers {
 }
 
 impl ConnectedWorker {
-    fn takes_jobs(&self) -> bool {
+    pub(crate) fn takes_jobs(&self) -> bool {
         self.engine == EngineState::Ready && !self.is_draining
     }
 }

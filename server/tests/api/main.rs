@@ -6,4 +6,5 @@ mod isolation;
 mod lifecycle;
 mod prompt;
 mod recovery;
+mod steering;
 mod support;

@@ -60,7 +60,7 @@ async fn a_lost_workers_job_runs_again_first_with_one_result() {
     assert_eq!(lost.try_claim(&task).await.unwrap_err(), 409);
     assert_eq!(lost.try_upload(&task, &assignment.output_folder, b"late").await.unwrap_err(), 409);
     assert_eq!(lost.report(&task, Outcome::Succeeded, Map::new()).await, 409);
-    assert_eq!(lost.release(&task).await, 409);
+    assert_eq!(lost.release(&task, domain::ReturnReason::WorkerStopped).await, 409);
     lost.heartbeat(&[&task, &staged]).await;
     assert!(matches!(lost.hear().await, ServerFrame::Drop { job, .. } if job == task.job));
 
@@ -165,7 +165,7 @@ async fn a_soft_stop_gives_the_job_back_without_a_mark() {
         app.dispatch().await;
         let task = worker.take().expect("as often as it is given back");
         worker.claim(&task).await;
-        assert_eq!(worker.release(&task).await, 204);
+        assert_eq!(worker.release(&task, domain::ReturnReason::WorkerStopped).await, 204);
     }
     app.dispatch().await;
     let task = worker.take().unwrap();

@@ -31,6 +31,7 @@ pub const SETTINGS: &[Setting] = &[
     plain("SEATS", "20", "how many seats there are, from 1 to 500"),
     plain("ACCESS_MODE", "link", "how people get a seat: link (secret join link) or open (choose one)"),
     secret("ADMIN_PASSWORD", "the instructor's password; one is generated if not set"),
+    secret("METRICS_TOKEN", "what Prometheus sends to read /metrics; without it only the instructor may"),
     // Server
     plain("LISTEN_ADDR", "127.0.0.1:8080", "address and port that the server listens on"),
     optional("PUBLIC_URL", "how people reach the server, for printed links; default http://LISTEN_ADDR"),

@@ -1,7 +1,7 @@
 //! Between rows and the domain's job.
 
 use domain::job::JobPhase;
-use domain::{Failure, Job, JobState, Lease, SeatId, Timestamp};
+use domain::{Failure, Job, JobState, Lease, ReturnReason, SeatId, Timestamp};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
@@ -38,10 +38,7 @@ pub(super) fn columns(job: &Job) -> Result<StateColumns, StoreError> {
     };
     Ok(StateColumns {
         phase: phase_name(job.phase()),
-        return_reason: match job.state {
-            JobState::Queued { returned: Some(reason) } => Some(word(&reason, "return reason")?),
-            _ => None,
-        },
+        return_reason: job.returned.map(|reason| word(&reason, "return reason")).transpose()?,
         lease: job.lease().copied(),
         started_at: job.started_at().map(Timestamp::unix_ms),
         finished_at: job.finished_at().map(Timestamp::unix_ms),
@@ -64,6 +61,7 @@ pub(super) fn stored_job(row: &SqliteRow) -> Result<StoredJob, StoreError> {
             failures: row.get("failures"),
             engine_deaths: row.get("engine_deaths"),
             cancel_requested_at: time(row, "cancel_requested_at"),
+            returned: returned(row)?,
             state: state(row)?,
         },
         number: row.get("number"),
@@ -83,11 +81,7 @@ fn state(row: &SqliteRow) -> Result<JobState, StoreError> {
     let started_at = time(row, "started_at");
     let finished = || time(row, "finished_at").ok_or_else(|| missing("finished_at"));
     Ok(match phase.as_str() {
-        "queued" => {
-            let reason: Option<String> = row.get("return_reason");
-            let reason = reason.map(|word| serde_json::from_value(word.into())).transpose();
-            JobState::Queued { returned: reason.map_err(StoreError::corrupt("return reason"))? }
-        }
+        "queued" => JobState::Queued,
         "leased" => JobState::Leased { lease: lease(row)? },
         "running" => JobState::Running {
             lease: lease(row)?,
@@ -110,6 +104,12 @@ fn state(row: &SqliteRow) -> Result<JobState, StoreError> {
             });
         }
     })
+}
+
+fn returned(row: &SqliteRow) -> Result<Option<ReturnReason>, StoreError> {
+    let word: Option<String> = row.get("return_reason");
+    let reason = word.map(|word| serde_json::from_value(word.into())).transpose();
+    reason.map_err(StoreError::corrupt("return reason"))
 }
 
 fn lease(row: &SqliteRow) -> Result<Lease, StoreError> {

@@ -60,6 +60,12 @@ impl SeatFolders {
         })
     }
 
+    /// Bytes free and in all on the disk that holds the seats' files.
+    pub fn disk(&self) -> std::io::Result<(u64, u64)> {
+        let disk = rustix::fs::fstatvfs(&self.shared.seats)?;
+        Ok((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
+    }
+
     /// The files of one seat; its folder is made at the first use.
     pub async fn seat(&self, seat: SeatId) -> Result<SeatFiles, FilesError> {
         let mut opened = self.shared.opened.lock().await;

@@ -16,6 +16,8 @@ pub struct Client {
     http: reqwest::Client,
     address: SocketAddr,
     cookie: Option<String>,
+    /// Sent as `Authorization: Bearer`.
+    pub bearer: Option<String>,
     /// The seat's ComfyUI: paths of [`Client::comfy`] and others are below it.
     pub base: String,
 }
@@ -30,7 +32,7 @@ pub struct Reply {
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
         let http = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
-        Self { http, address, cookie: None, base: String::new() }
+        Self { http, address, cookie: None, bearer: None, base: String::new() }
     }
 
     pub fn keep_cookie(&mut self, reply: &Reply) {
@@ -51,6 +53,9 @@ impl Client {
         let mut request = self.http.request(method, format!("http://{}{path}", self.address)).body(body);
         if let Some(cookie) = &self.cookie {
             request = request.header(COOKIE, cookie);
+        }
+        if let Some(token) = &self.bearer {
+            request = request.bearer_auth(token);
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -158,6 +163,12 @@ pub enum Frame {
 }
 
 impl Socket {
+    /// Whether the server ends the socket, after whatever it still has to say.
+    pub async fn is_closed_by_server(&mut self) -> bool {
+        let closing = async { while let Some(Ok(_)) = self.0.next().await {} };
+        tokio::time::timeout(Duration::from_secs(10), closing).await.is_ok()
+    }
+
     pub async fn send(&mut self, message: &Value) {
         self.0.send(Message::Text(message.to_string().into())).await.unwrap();
     }

@@ -37,6 +37,7 @@ pub use worker::{FakeWorker, outputs};
 
 pub const ADMIN_PASSWORD: &str = "instructor";
 pub const WORKER_TOKEN: &str = "worker-token";
+pub const METRICS_TOKEN: &str = "metrics-token";
 pub const LEASE: Duration = Duration::from_secs(20);
 pub const DELIVERY_TIMEOUT: Duration = Duration::from_secs(15);
 pub const MAX_PROMPT_BYTES: usize = 64 * 1024;
@@ -121,7 +122,7 @@ impl TestApp {
         let config = config(folder.path(), address, access_mode);
         let state = AppState {
             workshop: workshop.clone(),
-            credentials: Arc::new(Credentials::new(ADMIN_PASSWORD, WORKER_TOKEN)),
+            credentials: Arc::new(Credentials::new(ADMIN_PASSWORD, WORKER_TOKEN, Some(METRICS_TOKEN))),
             frontend: Arc::new(Frontend::open(&folder.path().join("frontend"), None, None).unwrap()),
             worker_redis_url: "redis://127.0.0.1:1".into(),
             leptos: LeptosOptions::builder().output_name("comfy-multi").build(),

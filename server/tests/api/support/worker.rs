@@ -170,8 +170,8 @@ impl FakeWorker {
         self.request(reqwest::Method::POST, &path).json(&report).send().await.unwrap().status().as_u16()
     }
 
-    pub async fn release(&self, task: &TaskMessage) -> u16 {
-        let body = Release { token: task.token, reason: ReturnReason::WorkerStopped, detail: "stopping".into() };
+    pub async fn release(&self, task: &TaskMessage, reason: ReturnReason) -> u16 {
+        let body = Release { token: task.token, reason, detail: "stopping".into() };
         let path = format!("/worker/v1/jobs/{}/release", task.job);
         self.request(reqwest::Method::POST, &path).json(&body).send().await.unwrap().status().as_u16()
     }
