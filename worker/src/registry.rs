@@ -9,20 +9,39 @@ use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use domain::ReturnReason;
 use queue::report::LeaseRef;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Why a run must end early. A later variant outranks an earlier one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+/// Why a run must end early. A later variant outranks an earlier one; of equals the first stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
+    /// The server wants the job back: interrupt it and give it back for this reason.
+    Preempted(ReturnReason),
     /// Somebody cancelled the job: interrupt it and report it interrupted.
     Cancelled,
     /// This worker stops: interrupt the run and give the job back.
     Released,
     /// The lease is gone: interrupt the run and report nothing.
     Dropped,
+}
+
+impl Stop {
+    /// Whether this reason takes the place of that one.
+    fn outranks(self, other: Option<Self>) -> bool {
+        other.is_none_or(|other| self.weight() > other.weight())
+    }
+
+    fn weight(self) -> u8 {
+        match self {
+            Self::Preempted(_) => 0,
+            Self::Cancelled => 1,
+            Self::Released => 2,
+            Self::Dropped => 3,
+        }
+    }
 }
 
 /// A run's own view of itself.
@@ -47,14 +66,20 @@ impl RunHandle {
         self.entry.request_stop(reason);
     }
 
-    /// Resolves once there is a reason to stop of at least this weight.
-    pub async fn stopped(&self, at_least: Stop) -> Stop {
+    /// Resolves once there is a reason to stop.
+    pub async fn stopped(&self) -> Stop {
+        self.stopped_beyond(None).await
+    }
+
+    /// Resolves once there is a weightier reason to stop than this one.
+    pub async fn stopped_beyond(&self, known: impl Into<Option<Stop>>) -> Stop {
+        let known = known.into();
         let mut stop = self.entry.stop.subscribe();
-        let reason = stop.wait_for(|stop| stop.is_some_and(|reason| reason >= at_least)).await;
-        match reason.map(|reason| *reason) {
-            Ok(reason) => reason.unwrap_or(at_least),
+        let outranked = stop.wait_for(|stop| stop.is_some_and(|reason| reason.outranks(known))).await;
+        match outranked.map(|reason| *reason) {
+            Ok(Some(reason)) => reason,
             // The sender lives in the entry that this handle holds.
-            Err(_) => std::future::pending().await,
+            Ok(None) | Err(_) => std::future::pending().await,
         }
     }
 }
@@ -70,7 +95,7 @@ impl Entry {
     /// True where this is news.
     fn request_stop(&self, reason: Stop) -> bool {
         self.stop.send_if_modified(|stop| {
-            let changed = stop.is_none_or(|current| current < reason);
+            let changed = reason.outranks(*stop);
             if changed {
                 *stop = Some(reason);
             }
@@ -236,10 +261,10 @@ mod tests {
         let claiming = registry.join_or_start(lease(1), |handle| async move {
             handle.mark_claimed();
             claimed.send(()).unwrap();
-            handle.stopped(Stop::Dropped).await;
+            handle.stopped_beyond(Stop::Released).await;
         });
         let unclaimed = registry.join_or_start(lease(2), |handle| async move {
-            handle.stopped(Stop::Dropped).await;
+            handle.stopped_beyond(Stop::Released).await;
         });
         told.await.unwrap();
         assert_eq!(registry.leases(), [lease(1)]);
@@ -252,16 +277,42 @@ mod tests {
     #[tokio::test]
     async fn a_weightier_reason_replaces_a_lighter_one_and_not_the_other_way() {
         let registry = Arc::new(RunRegistry::default());
+        let (demo, recalled) = (Stop::Preempted(ReturnReason::Demo), Stop::Preempted(ReturnReason::Recalled));
         let (tell, told) = oneshot::channel();
         let run = registry.join_or_start(lease(1), |handle| async move {
-            handle.stopped(Stop::Dropped).await;
-            handle.request_stop(Stop::Cancelled);
+            handle.stopped_beyond(Stop::Released).await;
             tell.send(handle.stop()).unwrap();
         });
-        assert!(registry.stop(lease(1), Stop::Cancelled));
+        assert!(registry.stop(lease(1), demo));
+        assert!(!registry.stop(lease(1), demo), "the server repeats itself");
+        assert!(!registry.stop(lease(1), recalled));
+        for stop in [Stop::Cancelled, Stop::Released] {
+            assert!(registry.stop(lease(1), stop), "{stop:?}");
+            assert!(!registry.stop(lease(1), demo), "{stop:?}");
+        }
+        assert!(!registry.stop(lease(1), Stop::Cancelled));
         assert!(registry.stop(lease(1), Stop::Dropped));
         run.await;
         assert_eq!(told.await.unwrap(), Some(Stop::Dropped));
+    }
+
+    #[tokio::test]
+    async fn a_run_learns_of_each_weightier_reason() {
+        let registry = Arc::new(RunRegistry::default());
+        let demo = Stop::Preempted(ReturnReason::Demo);
+        let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let run = registry.join_or_start(lease(1), |handle| async move {
+            let mut known = None;
+            while known != Some(Stop::Dropped) {
+                known = Some(handle.stopped_beyond(known).await);
+                tell.send(known).unwrap();
+            }
+        });
+        for stop in [demo, Stop::Cancelled, Stop::Dropped] {
+            registry.stop(lease(1), stop);
+            assert_eq!(told.recv().await.unwrap(), Some(stop));
+        }
+        run.await;
     }
 
     #[tokio::test]

@@ -6,13 +6,13 @@ use queue::report::EngineState;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Engine, EngineTiming};
+use super::{Engine, EngineEnd, EngineTiming, Restart};
 
 /// Publishes whether ComfyUI answers, until shutdown. It cannot be restarted from here.
 pub async fn watch(
     engine: Arc<Engine>,
     timing: EngineTiming,
-    mut restart_requests: mpsc::UnboundedReceiver<String>,
+    mut restart_requests: mpsc::UnboundedReceiver<Restart>,
     shutdown: CancellationToken,
 ) {
     let mut misses = 0;
@@ -31,16 +31,23 @@ pub async fn watch(
                 let nothing_there = matches!(&missed, Ok(Err(error)) if error.never_arrived());
                 let gone = nothing_there || (misses >= timing.misses && !engine.is_busy());
                 if gone && !matches!(engine.state(), EngineState::Down { .. }) {
-                    tracing::warn!("comfyui does not answer at {}", engine.client().base_url());
-                    engine.set_down(format!("comfyui does not answer at {}", engine.client().base_url()));
+                    let reason = format!("comfyui does not answer at {}", engine.client().base_url());
+                    tracing::warn!("{reason}");
+                    engine.set_down(EngineEnd::Died(reason));
                 }
             }
         }
         tokio::select! {
             () = tokio::time::sleep(timing.check_every) => {}
-            Some(reason) = restart_requests.recv() => {
-                tracing::error!("comfyui should be restarted by who runs it: {reason}");
-            }
+            Some(restart) = restart_requests.recv() => match restart {
+                Restart::Asked => tracing::warn!(
+                    "comfyui is not restarted, although the operator asked: this worker only uses it \
+                     (COMFYUI_URL); restart it where it runs"
+                ),
+                Restart::Needed { reason } => {
+                    tracing::error!("comfyui should be restarted by who runs it: {reason}");
+                }
+            },
             () = shutdown.cancelled() => return,
         }
     }

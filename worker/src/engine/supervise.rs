@@ -10,43 +10,44 @@ use tokio_util::sync::CancellationToken;
 
 use super::leftover::ProcessNote;
 use super::process::EngineProcess;
-use super::{Engine, EngineTiming, LaunchOptions};
+use super::{Engine, EngineEnd, EngineTiming, LaunchOptions, Restart};
 use crate::server::Backoff;
 
 /// A ComfyUI that lived this long was well: the next restart comes at once.
 const GOOD_LIFE: Duration = Duration::from_secs(120);
 const START_CHECK: Duration = Duration::from_millis(200);
 
-/// Why one life of ComfyUI ended.
-enum End {
-    Died(String),
-    Shutdown,
-}
-
 /// Starts ComfyUI, and again whenever it ends or hangs, until shutdown.
 pub async fn supervise(
     engine: Arc<Engine>,
     launch: LaunchOptions,
     timing: EngineTiming,
-    mut restart_requests: mpsc::UnboundedReceiver<String>,
+    mut restart_requests: mpsc::UnboundedReceiver<Restart>,
     shutdown: CancellationToken,
 ) {
     let mut backoff = restart_backoff();
     loop {
         engine.set_starting();
         let mut life = Life { engine: &engine, launch: &launch, timing: &timing, well_since: None };
-        match life.live(&mut restart_requests, &shutdown).await {
-            End::Shutdown => return,
-            End::Died(reason) => {
-                tracing::error!("{reason}");
-                engine.set_down(reason);
-            }
+        let Some(end) = life.live(&mut restart_requests, &shutdown).await else { return };
+        match &end {
+            EngineEnd::Died(reason) => tracing::error!("{reason}"),
+            EngineEnd::Restarted => tracing::info!("comfyui was ended for the restart; starting it again"),
         }
-        if life.well_since.is_some_and(|since| since.elapsed() >= GOOD_LIFE) {
+        let well = life.well_since.is_some_and(|since| since.elapsed() >= GOOD_LIFE);
+        if well || end == EngineEnd::Restarted {
             backoff = restart_backoff();
         }
+        engine.set_down(end);
+        // Requests that came until now are fulfilled by the life that begins.
+        while restart_requests.try_recv().is_ok() {}
         tokio::select! {
             () = tokio::time::sleep(backoff.delay()) => {}
+            // Whoever asks for it may have mended what keeps ComfyUI from coming up.
+            Some(Restart::Asked) = restart_requests.recv() => {
+                tracing::info!("starting comfyui at once, as the operator asked");
+                backoff = restart_backoff();
+            }
             () = shutdown.cancelled() => return,
         }
     }
@@ -64,21 +65,23 @@ struct Life<'a> {
 }
 
 impl Life<'_> {
+    /// One life of ComfyUI; `None` means shutdown.
     async fn live(
         &mut self,
-        restart_requests: &mut mpsc::UnboundedReceiver<String>,
+        restart_requests: &mut mpsc::UnboundedReceiver<Restart>,
         shutdown: &CancellationToken,
-    ) -> End {
+    ) -> Option<EngineEnd> {
+        let died = |reason| Some(EngineEnd::Died(reason));
         let note = ProcessNote::new(&self.launch.base_dir, self.launch.port);
         match note.end_leftover().await {
             Ok(true) => tracing::warn!("ended a comfyui that an earlier worker had left behind"),
             Ok(false) => {}
-            Err(error) => return End::Died(format!("a comfyui left behind could not be ended: {error}")),
+            Err(error) => return died(format!("a comfyui left behind could not be ended: {error}")),
         }
         // Whatever answers there would be taken for ours.
         if TcpStream::connect(("127.0.0.1", self.launch.port)).await.is_ok() {
             let port = self.launch.port;
-            return End::Died(format!(
+            return died(format!(
                 "port {port} is in use by another program: stop it, or set COMFYUI_PORT, \
                  or set COMFYUI_URL to use it"
             ));
@@ -87,24 +90,28 @@ impl Life<'_> {
             Ok(process) => process,
             Err(error) => {
                 let python = self.launch.python.display();
-                return End::Died(format!("comfyui could not be started with {python}: {error}"));
+                return died(format!("comfyui could not be started with {python}: {error}"));
             }
         };
         if let Err(error) = note.write(process.pid()) {
             tracing::warn!("the note on comfyui's process could not be written: {error}");
         }
         tracing::info!(pid = process.pid(), port = self.launch.port, "starting comfyui");
-        // A request from an earlier life means nothing to this one.
-        while restart_requests.try_recv().is_ok() {}
         let end = tokio::select! {
-            how = process.ended() => End::Died(how),
-            how = self.watch() => End::Died(how),
-            Some(reason) = restart_requests.recv() => End::Died(format!("comfyui is restarted: {reason}")),
-            () = shutdown.cancelled() => End::Shutdown,
+            how = process.ended() => died(how),
+            how = self.watch() => died(how),
+            Some(restart) = restart_requests.recv() => Some(match restart {
+                Restart::Asked => {
+                    tracing::warn!("the operator asked to restart comfyui: it is ended now, and what runs is given back");
+                    EngineEnd::Restarted
+                }
+                Restart::Needed { reason } => EngineEnd::Died(format!("comfyui is restarted: {reason}")),
+            }),
+            () = shutdown.cancelled() => None,
         };
-        if let End::Died(reason) = &end {
+        if let Some(end) = &end {
             // Its runs should know before it is cleared away, which may take seconds.
-            self.engine.set_down(reason.clone());
+            self.engine.set_down(end.clone());
         }
         process.stop().await;
         if let Err(error) = note.remove() {

@@ -11,10 +11,11 @@ use futures::StreamExt;
 use queue::report::{Assignment, Outcome, ResultReport};
 use serde_json::Value;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
 use super::relay::Relay;
-use super::{Run, RunError, outcome, relevance, unless_stopped};
-use crate::engine::{Engine, Turn};
+use super::{Run, RunError, outcome, relevance, unless};
+use crate::engine::{Engine, EngineEnd, Restart, Turn};
 use crate::registry::Stop;
 use crate::server::chain;
 
@@ -26,7 +27,7 @@ const POLL_PERIOD_BLIND: Duration = Duration::from_millis(500);
 const ASK_LIMIT: Duration = Duration::from_secs(5);
 /// How often an interrupt is repeated: one that lands before the start is lost.
 const INTERRUPT_PERIOD: Duration = Duration::from_millis(500);
-/// How long a job that is given back is waited for.
+/// How long a worker that stops waits for its job to stop.
 const RELEASE_PATIENCE: Duration = Duration::from_secs(2);
 /// A run that obeys no interrupt for this long is ended together with its ComfyUI.
 const INTERRUPT_PATIENCE: Duration = Duration::from_secs(120);
@@ -57,16 +58,22 @@ impl Run<'_> {
     /// on their way to the server.
     pub(super) async fn execute(self, assignment: &Assignment, turn: Turn) -> Result<ResultReport, RunError> {
         let relay = Relay::new(self);
+        // What is still on its way to the server of a run that was stopped is of no use there.
+        let abandoned = CancellationToken::new();
         let following = async {
             let _turn = turn;
             let _busy = self.context.engine.begin_run();
             let parting = self.run_graph(assignment, &relay).await;
+            if let Err(RunError::Stopped(_)) = parting {
+                abandoned.cancel();
+            }
             relay.close();
             parting
         };
-        let (parting, passed_on) = tokio::join!(following, relay.pass_on(assignment));
+        let passing_on = abandoned.run_until_cancelled(relay.pass_on(assignment));
+        let (parting, passed_on) = tokio::join!(following, passing_on);
         let parting = parting?;
-        let mut outputs = passed_on?;
+        let mut outputs = passed_on.expect("only a run without a parting is abandoned")?;
         let mut report = ResultReport {
             token: self.task.token,
             outcome: Outcome::Succeeded,
@@ -81,7 +88,7 @@ impl Run<'_> {
             }
             Parting::Ended(history) => {
                 let placing = outputs.place_all(&history.outputs);
-                let placed = unless_stopped(self.handle, Stop::Released, placing).await;
+                let placed = unless(self.handle.stopped_beyond(Stop::Cancelled), placing).await;
                 report.outputs = placed.map_err(RunError::Stopped).flatten()?;
                 report.outcome = outcome::of(&history);
                 report.meta = history.meta;
@@ -138,7 +145,7 @@ impl Run<'_> {
         };
         let mut last_error = String::new();
         for _ in 0..POST_TRIES {
-            let ready = unless_stopped(self.handle, Stop::Cancelled, self.engine_ready()).await;
+            let ready = unless(self.handle.stopped(), self.engine_ready()).await;
             let generation = match ready {
                 Ok(generation) => generation?,
                 Err(stop) => return Ok(HandedOver::Stopped(stop)),
@@ -163,7 +170,7 @@ impl Run<'_> {
             tracing::warn!(job = %self.task.job, "the graph could not be handed over: {last_error}; trying again");
             sleep(INTERRUPT_PERIOD).await;
         }
-        Err(RunError::NotReady(last_error))
+        Err(RunError::EngineAway(last_error))
     }
 
     /// An earlier attempt of this job may have run in the same ComfyUI under the same id: its
@@ -207,18 +214,12 @@ impl Follower<'_> {
         let mut stop: Option<(Stop, Instant)> = None;
         let mut nowhere = 0;
         loop {
-            let heavier = match stop {
-                None => Some(Stop::Cancelled),
-                Some((Stop::Cancelled, _)) => Some(Stop::Released),
-                Some((Stop::Released, _)) => Some(Stop::Dropped),
-                Some((Stop::Dropped, _)) => None,
-            };
             tokio::select! {
                 frame = next_frame(&mut events) => match frame {
                     Some(Ok(frame)) => {
                         let message = relevance::judge(frame, self.run.task.job, self.added_nodes);
                         if self.relay.take(message) {
-                            return self.part(self.history().await, stop);
+                            return self.history().await;
                         }
                     }
                     lost => {
@@ -228,8 +229,8 @@ impl Follower<'_> {
                         polls.reset_after(POLL_PERIOD_BLIND);
                     }
                 },
-                reason = self.engine.ended(self.generation) => return self.engine_died(reason, stop),
-                reason = self.run.handle.stopped(heavier.unwrap_or(Stop::Dropped)), if heavier.is_some() => {
+                end = self.engine.ended(self.generation) => return self.engine_ended(end),
+                reason = self.run.handle.stopped_beyond(stop.map(|(reason, _)| reason)) => {
                     stop = Some((reason, Instant::now()));
                     interrupts.reset_immediately();
                 }
@@ -240,7 +241,8 @@ impl Follower<'_> {
                             return Err(RunError::Stopped(Stop::Released));
                         }
                         Some((_, since)) if since.elapsed() >= INTERRUPT_PATIENCE => {
-                            self.engine.request_restart("a job did not obey its interruption");
+                            let reason = "a job did not obey its interruption".to_owned();
+                            self.engine.request_restart(Restart::Needed { reason });
                         }
                         _ => {}
                     }
@@ -248,7 +250,7 @@ impl Follower<'_> {
                     polls.reset_immediately();
                 }
                 _ = polls.tick() => match self.whereabouts().await {
-                    Whereabouts::Ended(history) => return self.part(Ok(history), stop),
+                    Whereabouts::Ended(history) => return part(self.run.handle.stop(), history),
                     Whereabouts::InQueue => {
                         nowhere = 0;
                         if events.is_none() {
@@ -262,10 +264,8 @@ impl Follower<'_> {
                         nowhere += 1;
                         // Once may be the moment between the queue and the history.
                         if nowhere >= 2 {
-                            if matches!(stop, Some((Stop::Cancelled, _))) {
-                                return Ok(Parting::NeverBegan);
-                            }
-                            return self.engine_died("comfyui no longer knows the job".to_owned(), stop);
+                            let reason = "comfyui no longer knows the job".to_owned();
+                            return self.engine_ended(EngineEnd::Died(reason));
                         }
                         polls.reset_after(POLL_PERIOD_BLIND);
                     }
@@ -275,38 +275,28 @@ impl Follower<'_> {
         }
     }
 
-    fn part(
-        &self,
-        history: Result<HistoryEntry, RunError>,
-        stop: Option<(Stop, Instant)>,
-    ) -> Result<Parting, RunError> {
-        match stop {
-            Some((stop @ (Stop::Released | Stop::Dropped), _)) => Err(RunError::Stopped(stop)),
-            Some((Stop::Cancelled, _)) | None => history.map(Parting::Ended),
-        }
-    }
-
-    fn engine_died(&self, reason: String, stop: Option<(Stop, Instant)>) -> Result<Parting, RunError> {
-        match stop {
-            Some((Stop::Cancelled, _)) => Ok(Parting::NeverBegan),
-            Some((stop, _)) => Err(RunError::Stopped(stop)),
-            None => Err(RunError::Failed(FailureKind::EngineDied, reason)),
+    /// ComfyUI is gone, and what it knew of the run with it.
+    fn engine_ended(&self, end: EngineEnd) -> Result<Parting, RunError> {
+        match (self.run.handle.stop(), end) {
+            (Some(Stop::Cancelled), _) => Ok(Parting::NeverBegan),
+            (Some(stop), _) => Err(RunError::Stopped(stop)),
+            (None, EngineEnd::Restarted) => Err(RunError::EngineAway(EngineEnd::Restarted.to_string())),
+            (None, EngineEnd::Died(reason)) => Err(RunError::Failed(FailureKind::EngineDied, reason)),
         }
     }
 
     /// What ComfyUI keeps of the run that it has just ended.
-    async fn history(&self) -> Result<HistoryEntry, RunError> {
+    async fn history(&self) -> Result<Parting, RunError> {
         for _ in 0..HISTORY_TRIES {
             match self.whereabouts().await {
-                Whereabouts::Ended(history) => return Ok(history),
-                _ if !self.engine.is_alive(self.generation) => break,
+                Whereabouts::Ended(history) => return part(self.run.handle.stop(), history),
+                _ if !self.engine.is_alive(self.generation) => {
+                    return self.engine_ended(self.engine.ended(self.generation).await);
+                }
                 _ => sleep(SHORT_WAIT).await,
             }
         }
-        Err(RunError::Failed(
-            FailureKind::EngineDied,
-            "comfyui ended the job but kept nothing of it".to_owned(),
-        ))
+        self.engine_ended(EngineEnd::Died("comfyui ended the job but kept nothing of it".to_owned()))
     }
 
     async fn whereabouts(&self) -> Whereabouts {
@@ -347,6 +337,25 @@ impl Follower<'_> {
     }
 }
 
+/// What an ended run means for one that may have been told to stop.
+fn part(stop: Option<Stop>, history: HistoryEntry) -> Result<Parting, RunError> {
+    match stop {
+        Some(stop @ (Stop::Released | Stop::Dropped)) => Err(RunError::Stopped(stop)),
+        Some(stop @ Stop::Preempted(_)) if !has_result(&history) => Err(RunError::Stopped(stop)),
+        Some(Stop::Preempted(_) | Stop::Cancelled) | None => Ok(Parting::Ended(history)),
+    }
+}
+
+/// Whether the run came to an end of its own, good or bad, before an interruption reached it.
+fn has_result(history: &HistoryEntry) -> bool {
+    match outcome::of(history) {
+        Outcome::Interrupted { .. } | Outcome::Failed { kind: FailureKind::EngineDied, .. } => false,
+        Outcome::Succeeded | Outcome::NodeError { .. } | Outcome::Refused { .. } | Outcome::Failed { .. } => {
+            true
+        }
+    }
+}
+
 /// The next event; never, while there is no socket.
 async fn next_frame(
     events: &mut Option<EventStream>,
@@ -354,5 +363,49 @@ async fn next_frame(
     match events {
         Some(events) => events.next().await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use comfy_api::client::HistoryStatus;
+    use domain::ReturnReason;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Whether a run that was told to stop, and ended with this message, is reported as it ended.
+    fn is_reported(stop: Option<Stop>, message: &str) -> bool {
+        let status_str = "whatever".to_owned();
+        let messages = vec![json!([message, {}])];
+        let completed = message == "execution_success";
+        let status = HistoryStatus { status_str, completed, messages };
+        match part(stop, HistoryEntry { status, ..HistoryEntry::default() }) {
+            Ok(Parting::Ended(_)) => true,
+            Err(RunError::Stopped(stopped)) => {
+                assert_eq!(Some(stopped), stop);
+                false
+            }
+            _ => panic!("an ended run either counts or was stopped"),
+        }
+    }
+
+    #[test]
+    fn a_run_taken_back_is_reported_where_it_ended_by_itself() {
+        let stop = Some(Stop::Preempted(ReturnReason::Demo));
+        assert!(!is_reported(stop, "execution_interrupted"));
+        assert!(is_reported(stop, "execution_success"));
+        assert!(is_reported(stop, "execution_error"));
+        assert!(!is_reported(stop, "execution_start"), "an end without a reason is no result");
+    }
+
+    #[test]
+    fn a_cancelled_run_is_reported_and_one_whose_lease_goes_is_not() {
+        for message in ["execution_interrupted", "execution_success"] {
+            assert!(is_reported(None, message));
+            assert!(is_reported(Some(Stop::Cancelled), message));
+            assert!(!is_reported(Some(Stop::Released), message));
+            assert!(!is_reported(Some(Stop::Dropped), message));
+        }
     }
 }

@@ -74,7 +74,7 @@ impl Run<'_> {
     /// Waits for ComfyUI, but not for ever: another worker may be better off.
     pub(super) async fn engine_ready(self) -> Result<u64, RunError> {
         let ready = self.context.engine.ready(self.context.engine_patience).await;
-        ready.map_err(|error| RunError::NotReady(error.to_string()))
+        ready.map_err(|error| RunError::EngineAway(error.to_string()))
     }
 }
 

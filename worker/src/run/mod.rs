@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::FailureKind;
+use domain::{FailureKind, ReturnReason};
 use futures::future::{Either, select};
 use queue::TaskMessage;
 use queue::report::{Assignment, LeaseRef, Outcome, Release, ResultReport};
@@ -46,17 +46,8 @@ pub struct RunContext {
 /// How a run is over.
 enum Ending {
     Report(Box<ResultReport>),
-    GiveBack { reason: String },
+    GiveBack { reason: ReturnReason, detail: String },
     Gone,
-}
-
-impl From<Stop> for Ending {
-    fn from(stop: Stop) -> Self {
-        match stop {
-            Stop::Released => Self::GiveBack { reason: "the worker stops".to_owned() },
-            Stop::Dropped | Stop::Cancelled => Self::Gone,
-        }
-    }
 }
 
 /// Runs one task to its end.
@@ -84,12 +75,17 @@ pub async fn run(context: Arc<RunContext>, task: TaskMessage, handle: RunHandle)
                 }
             }
         }
-        Ending::GiveBack { reason } => {
-            let release = Release { token: task.token, reason };
+        Ending::GiveBack { reason, detail } => {
+            let release = Release { token: task.token, reason, detail };
             let releasing = until_answered("give a job back", || context.server.release(task.job, &release));
-            match tokio::time::timeout(RELEASE_LIMIT, releasing).await {
-                Ok(Ok(())) => tracing::info!(job = %task.job, seconds, "job given back: {}", release.reason),
+            match while_it_matters(&handle, releasing).await {
+                Ok(Ok(())) => {
+                    tracing::info!(job = %task.job, seconds, "job given back ({reason:?}): {}", release.detail);
+                }
                 Ok(Err(error)) => tracing::warn!(job = %task.job, "job not given back: {}", chain(&error)),
+                Err(Stop::Dropped) => {
+                    tracing::info!(job = %task.job, "job not given back: its lease is gone")
+                }
                 // Its lease lapses, and the server takes the job back by itself.
                 Err(_) => tracing::warn!(job = %task.job, "job not given back: the server does not answer"),
             }
@@ -116,7 +112,7 @@ impl Run<'_> {
         // The place in line counts from the moment the task came.
         let place = self.context.turns.enter();
         let claiming = until_answered("claim a job", || self.context.server.claim(self.task));
-        let assignment = match unless_stopped(self.handle, Stop::Cancelled, claiming).await {
+        let assignment = match unless(self.handle.stopped(), claiming).await {
             Ok(Ok(assignment)) => assignment,
             // Told to stop before there was an answer: the lease may be ours by now.
             Err(stop) => return self.stopped(stop),
@@ -130,8 +126,14 @@ impl Run<'_> {
         tracing::info!(job = %self.task.job, attempt = self.task.attempt, "job claimed");
         match self.claimed(&assignment, place).await {
             Ok(report) => Ending::Report(Box::new(report)),
-            Err(RunError::Stopped(stop)) => self.stopped(stop),
-            Err(RunError::NotReady(reason)) => Ending::GiveBack { reason },
+            Err(RunError::Stopped(stop)) => {
+                // A weightier reason may have come since.
+                self.handle.request_stop(stop);
+                self.stopped(self.handle.stop().unwrap_or(stop))
+            }
+            Err(RunError::EngineAway(detail)) => {
+                Ending::GiveBack { reason: ReturnReason::WorkerStopped, detail }
+            }
             Err(RunError::Failed(kind, reason)) => {
                 tracing::warn!(job = %self.task.job, "job failed ({kind:?}): {reason}");
                 self.report(Outcome::Failed { kind, reason })
@@ -141,9 +143,8 @@ impl Run<'_> {
 
     async fn claimed(self, assignment: &Assignment, place: Place) -> Result<ResultReport, RunError> {
         let preparing = self.prepare(assignment);
-        unless_stopped(self.handle, Stop::Cancelled, preparing).await.map_err(RunError::Stopped)??;
-        let turn =
-            unless_stopped(self.handle, Stop::Cancelled, place.turn()).await.map_err(RunError::Stopped)?;
+        unless(self.handle.stopped(), preparing).await.map_err(RunError::Stopped)??;
+        let turn = unless(self.handle.stopped(), place.turn()).await.map_err(RunError::Stopped)?;
         let report = self.execute(assignment, turn).await?;
         if let Some(output_dir) = &self.context.output_dir {
             outputs::discard(output_dir, &assignment.output_folder).await;
@@ -151,13 +152,20 @@ impl Run<'_> {
         Ok(report)
     }
 
-    /// Interrupted before ComfyUI ever saw it, given back, or gone.
+    /// Ends a run that has no result: ComfyUI never saw it, or has stopped it.
     fn stopped(self, stop: Stop) -> Ending {
         match stop {
+            Stop::Preempted(reason) => {
+                Ending::GiveBack { reason, detail: "the server asked for it".to_owned() }
+            }
             Stop::Cancelled => {
                 self.report(Outcome::Interrupted { data: outcome::interruption(self.task.job) })
             }
-            other => other.into(),
+            Stop::Released => Ending::GiveBack {
+                reason: ReturnReason::WorkerStopped,
+                detail: "the worker stops".to_owned(),
+            },
+            Stop::Dropped => Ending::Gone,
         }
     }
 
@@ -176,31 +184,26 @@ impl Run<'_> {
 #[derive(Debug)]
 enum RunError {
     Stopped(Stop),
-    /// ComfyUI is not there, and the job has not begun.
-    NotReady(String),
+    /// ComfyUI is not there, by no fault of the job's.
+    EngineAway(String),
     Failed(FailureKind, String),
 }
 
 /// Tells the server, unless it took the lease back; but not for ever once the worker stops.
 async fn while_it_matters<T>(handle: &RunHandle, telling: impl Future<Output = T>) -> Result<T, Stop> {
     let given_up = async {
-        handle.stopped(Stop::Released).await;
+        handle.stopped_beyond(Stop::Cancelled).await;
         tokio::time::sleep(RELEASE_LIMIT).await;
     };
     tokio::select! {
-        told = unless_stopped(handle, Stop::Dropped, telling) => told,
+        told = unless(handle.stopped_beyond(Stop::Released), telling) => told,
         () = given_up => Err(Stop::Released),
     }
 }
 
-/// Does the work, unless there is a reason to stop of at least this weight.
-async fn unless_stopped<T>(
-    handle: &RunHandle,
-    at_least: Stop,
-    work: impl Future<Output = T>,
-) -> Result<T, Stop> {
-    let stopped = std::pin::pin!(handle.stopped(at_least));
-    match select(stopped, std::pin::pin!(work)).await {
+/// Does the work, unless there is this reason to stop.
+async fn unless<T>(stopped: impl Future<Output = Stop>, work: impl Future<Output = T>) -> Result<T, Stop> {
+    match select(std::pin::pin!(stopped), std::pin::pin!(work)).await {
         Either::Left((stop, _)) => Err(stop),
         Either::Right((done, _)) => Ok(done),
     }

@@ -7,7 +7,7 @@ use queue::report::{Assignment, LeaseRef};
 
 use super::outputs::Outputs;
 use super::relevance::Relevance;
-use super::{Run, RunError, unless_stopped};
+use super::{Run, RunError, unless};
 use crate::outbox::{Outbox, Outgoing};
 use crate::registry::Stop;
 
@@ -50,7 +50,7 @@ impl<'a> Relay<'a> {
                 && let Some(node) = event["data"]["node"].as_str()
             {
                 let placing = outputs.place(node, &event["data"]["output"]);
-                let placed = unless_stopped(self.run.handle, Stop::Released, placing).await;
+                let placed = unless(self.run.handle.stopped_beyond(Stop::Cancelled), placing).await;
                 let placed = placed.map_err(RunError::Stopped).flatten();
                 match placed {
                     Ok(output) => event["data"]["output"] = output,

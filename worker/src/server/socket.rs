@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::error::chain;
 use super::{Backoff, ServerClient};
-use crate::engine::Engine;
+use crate::engine::{Engine, Restart};
 use crate::outbox::{Outbox, Outgoing};
 use crate::registry::{RunRegistry, Stop};
 
@@ -193,6 +193,7 @@ impl Connected<'_> {
                 protocol: PROTOCOL_VERSION,
                 worker: self.server.worker(),
                 name: hello.name.clone(),
+                version: env!("CARGO_PKG_VERSION").to_owned(),
                 slots: hello.slots,
                 staged: hello.staged,
                 engine: self.engine.state(),
@@ -305,15 +306,24 @@ impl Connected<'_> {
         let (lease, reason) = match frame {
             ServerFrame::Cancel { job, token } => (LeaseRef { job, token }, Stop::Cancelled),
             ServerFrame::Drop { job, token } => (LeaseRef { job, token }, Stop::Dropped),
+            ServerFrame::GiveBack { job, token, reason } => {
+                (LeaseRef { job, token }, Stop::Preempted(reason))
+            }
+            ServerFrame::RestartEngine => return self.engine.request_restart(Restart::Asked),
             ServerFrame::Welcome { .. } => return,
         };
+        // The server repeats what has had no effect yet.
         if self.registry.stop(lease, reason) {
-            tracing::info!(job = %lease.job, "the server says that the job is {reason:?}");
+            tracing::info!(job = %lease.job, "the server wants the job to end: {reason:?}");
         }
     }
 
     fn heartbeat(&self) -> Result<Message, SocketError> {
-        text(&WorkerFrame::Heartbeat { leases: self.registry.leases(), engine: self.engine.state() })
+        text(&WorkerFrame::Heartbeat {
+            leases: self.registry.leases(),
+            engine: self.engine.state(),
+            device: self.engine.device(),
+        })
     }
 }
 
