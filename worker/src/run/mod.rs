@@ -145,11 +145,11 @@ impl Run<'_> {
         let preparing = self.prepare(assignment);
         unless(self.handle.stopped(), preparing).await.map_err(RunError::Stopped)??;
         let turn = unless(self.handle.stopped(), place.turn()).await.map_err(RunError::Stopped)?;
-        let report = self.execute(assignment, turn).await?;
+        let report = self.execute(assignment, turn).await;
         if let Some(output_dir) = &self.context.output_dir {
             outputs::discard(output_dir, &assignment.output_folder).await;
         }
-        Ok(report)
+        report
     }
 
     /// Ends a run that has no result: ComfyUI never saw it, or has stopped it.

@@ -131,8 +131,8 @@ impl<'a> Outputs<'a> {
     }
 }
 
-/// Removes what an attempt left in ComfyUI's output folder: the server has it, and a GPU box's
-/// disk is small. A later attempt has another folder, so nothing will ask for it again.
+/// Removes what an attempt left in ComfyUI's output folder: the server has it, or nobody will, and
+/// a GPU box's disk is small. A later attempt has another folder, so nothing will ask for it again.
 pub async fn discard(output_dir: &Path, output_folder: &str) {
     let folder = Path::new(output_folder);
     if !folder.components().all(|part| matches!(part, Component::Normal(_))) {
