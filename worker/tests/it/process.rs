@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use domain::ReturnReason;
 use queue::report::Outcome;
 use queue::{JobQueue, ProducerOptions, QUEUE_NAME, RedisQueue};
 use runtime::{EmbeddedRedis, EmbeddedRedisOptions};
@@ -101,7 +102,8 @@ async fn a_worker_is_killed_and_replaced_without_leaving_anything_behind() {
     assert!(end_of(second).await.success(), "a worker that is asked to stop stops well");
     until_silent(launch.port).await;
     let record = server.job(&task);
-    assert_eq!(record.release(), Some("the worker stops"), "{:?}", record.told.last());
+    let release = record.release().expect("the job is given back");
+    assert_eq!(release.reason, ReturnReason::WorkerStopped, "{release:?}");
     assert!(record.result().is_none());
     redis.stop().await;
 }

@@ -6,7 +6,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use domain::{FailureKind, WorkerId};
+use domain::{FailureKind, ReturnReason, WorkerId};
 use queue::TaskMessage;
 use queue::report::{EngineState, LeaseRef, Outcome, ServerFrame};
 use runtime::{Secret, Shutdown, TaskGroup};
@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 use worker::assembly::{Worker, WorkerOptions};
 use worker::engine::{EngineOptions, EngineSource, EngineTiming};
+use worker::registry::Stop;
 
 use crate::contract;
 use crate::support::comfyui::{engine_options, launch_options};
@@ -42,6 +43,14 @@ impl Bench {
         let task = self.server.add_job(|prefix| graphs::stepping(4096, 512, color, prefix));
         let delivery = self.deliver(&task);
         self.server.until(&task, "progress", |job| job.events("progress").len() >= 2).await;
+        (task, delivery)
+    }
+
+    /// Delivers a task that makes a picture, and waits until the worker has it.
+    async fn deliver_staged(&self, color: u32) -> (TaskMessage, JoinHandle<()>) {
+        let task = self.server.add_job(|prefix| graphs::plain_image(color, prefix));
+        let delivery = self.deliver(&task);
+        self.server.until(&task, "a claim", |job| !job.told.is_empty()).await;
         (task, delivery)
     }
 
@@ -93,6 +102,11 @@ async fn the_worker_runs_jobs_in_a_real_comfyui() {
         a_refused_graph_is_told,
         a_job_is_cancelled_while_it_runs,
         a_staged_job_is_cancelled_before_it_runs,
+        a_running_job_is_given_back_and_the_next_one_starts,
+        a_staged_job_is_given_back_before_it_runs,
+        a_job_that_ended_before_it_is_taken_back_is_reported,
+        a_job_taken_back_while_it_ends_has_one_end,
+        a_cancellation_wins_over_a_giving_back,
         a_job_survives_the_loss_of_the_server,
         a_second_delivery_joins_the_run,
         a_lease_lost_while_running_ends_the_run,
@@ -100,6 +114,7 @@ async fn the_worker_runs_jobs_in_a_real_comfyui() {
         jobs_run_in_the_order_of_their_delivery,
         a_comfyui_of_somebody_else_is_used_over_a_bad_line,
         a_killed_comfyui_is_told_and_comes_back,
+        a_restart_that_the_operator_asked_for_harms_no_job,
     ];
     a_worker_that_stops_gives_its_jobs_back(&bench, &shutdown).await;
     tasks.join().await.unwrap();
@@ -112,6 +127,13 @@ async fn the_catalog_is_published_when_comfyui_is_up(bench: &Bench) {
     assert!(catalog.models.contains_key("checkpoints"));
     assert!(catalog.system_stats["system"]["comfyui_version"].is_string());
     assert!(matches!(bench.worker.engine.state(), EngineState::Ready));
+    assert_eq!(bench.server.versions(), [env!("CARGO_PKG_VERSION")]);
+    let device = bench.server.until_any(TestServer::device).await.expect("the device in a heartbeat");
+    assert_eq!(device.name, "cpu");
+    assert!(
+        device.memory_free_bytes > 0 && device.memory_free_bytes < device.memory_total_bytes,
+        "{device:?}"
+    );
 }
 
 async fn our_validation_answers_as_comfyui_does(bench: &Bench) {
@@ -277,10 +299,8 @@ async fn a_job_is_cancelled_while_it_runs(bench: &Bench) {
 
 async fn a_staged_job_is_cancelled_before_it_runs(bench: &Bench) {
     let (running, first) = bench.deliver_long(22).await;
-    let staged = bench.server.add_job(|prefix| graphs::plain_image(1, prefix));
-    let second = bench.deliver(&staged);
-    bench.server.until(&staged, "a claim", |job| !job.told.is_empty()).await;
-    let both = [&running, &staged].map(|task| LeaseRef { job: task.job, token: task.token });
+    let (staged, second) = bench.deliver_staged(1).await;
+    let both = [&running, &staged].map(lease);
     let kept = bench.server.until_any(|server| {
         let leases = server.leases();
         both.iter().all(|lease| leases.contains(lease)).then_some(())
@@ -295,6 +315,125 @@ async fn a_staged_job_is_cancelled_before_it_runs(bench: &Bench) {
     bench.server.command(ServerFrame::Cancel { job: running.job, token: running.token });
     first.await.unwrap();
     bench.server.until_result(&running).await;
+}
+
+fn give_back(task: &TaskMessage, reason: ReturnReason) -> ServerFrame {
+    ServerFrame::GiveBack { job: task.job, token: task.token, reason }
+}
+
+fn lease(task: &TaskMessage) -> LeaseRef {
+    LeaseRef { job: task.job, token: task.token }
+}
+
+/// Why the job was given back; that must be all of its end.
+fn reason_of_return(record: &JobRecord) -> ReturnReason {
+    let is_end = |told: &&Told| matches!(told, Told::Result(_) | Told::Released(_));
+    assert_eq!(record.told.iter().filter(is_end).count(), 1, "one end: {:?}", record.told);
+    record.release().expect("it was given back").reason
+}
+
+async fn a_running_job_is_given_back_and_the_next_one_starts(bench: &Bench) {
+    let (running, first) = bench.deliver_long(32).await;
+    let (staged, second) = bench.deliver_staged(33).await;
+    let pressed = Instant::now();
+    bench.server.command(give_back(&running, ReturnReason::Demo));
+    bench.server.command(give_back(&running, ReturnReason::Demo));
+    let started = |job: &JobRecord| !job.events("execution_start").is_empty();
+    bench.server.until(&staged, "a start", started).await;
+    let waited = pressed.elapsed();
+    println!("the next job started {} ms after the command", waited.as_millis());
+    // An interruption that went unnoticed would be found by a look-up after 5 s.
+    assert!(waited < Duration::from_secs(4), "the next job started {waited:?} after the command");
+    first.await.unwrap();
+    assert_eq!(reason_of_return(&bench.server.job(&running)), ReturnReason::Demo);
+    let left = bench.base_dir.path().join("engine/output/user001").join(running.job.to_string());
+    assert!(!left.exists(), "nothing of it stays on the engine's disk");
+    second.await.unwrap();
+    let (_, result) = bench.server.until_result(&staged).await;
+    assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+    // Its next attempt, in the same ComfyUI under the same id.
+    let again = bench.server.dispatch_again(&running);
+    let third = bench.deliver(&again);
+    bench.server.until(&again, "progress", |job| !job.events("progress").is_empty()).await;
+    bench.server.command(give_back(&again, ReturnReason::Recalled));
+    third.await.unwrap();
+    assert_eq!(reason_of_return(&bench.server.job(&again)), ReturnReason::Recalled);
+}
+
+async fn a_staged_job_is_given_back_before_it_runs(bench: &Bench) {
+    let (running, first) = bench.deliver_long(34).await;
+    let (staged, second) = bench.deliver_staged(35).await;
+    bench.server.command(give_back(&staged, ReturnReason::Recalled));
+    second.await.unwrap();
+    let record = bench.server.job(&staged);
+    assert_eq!(reason_of_return(&record), ReturnReason::Recalled);
+    assert!(record.events("execution_start").is_empty());
+    assert!(bench.server.job(&running).result().is_none(), "the other one still runs");
+    bench.server.command(ServerFrame::Cancel { job: running.job, token: running.token });
+    first.await.unwrap();
+    bench.server.until_result(&running).await;
+}
+
+async fn a_job_that_ended_before_it_is_taken_back_is_reported(bench: &Bench) {
+    bench.server.hold_artifacts(true);
+    let (task, delivery) = bench.deliver_staged(36).await;
+    let (comfyui, id) = (bench.worker.engine.client(), task.job.to_string());
+    while comfyui.history(&id).await.unwrap().is_none() {
+        tokio::task::yield_now().await;
+    }
+    // Said directly, so that it is certain to be known before the files are with the server.
+    assert!(bench.worker.registry.stop(lease(&task), Stop::Preempted(ReturnReason::Demo)));
+    bench.server.hold_artifacts(false);
+    delivery.await.unwrap();
+    let (record, result) = bench.server.until_result(&task).await;
+    assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+    assert_eq!(record.artifacts().len(), 2);
+    assert!(record.release().is_none());
+}
+
+async fn a_job_taken_back_while_it_ends_has_one_end(bench: &Bench) {
+    let mut given_back = 0;
+    // The last nodes take a few milliseconds each, about as long as a command does.
+    let moments = ["4", "5", "5", "6", "6", "6"];
+    for (color, node) in (0x60..).zip(moments) {
+        let task = bench.server.add_job(|prefix| graphs::stepping(512, 256, color, prefix));
+        let delivery = bench.deliver(&task);
+        let begun = |job: &JobRecord| job.events("executing").iter().any(|data| data["node"] == node);
+        bench.server.until(&task, "the node's begin", begun).await;
+        bench.server.command(give_back(&task, ReturnReason::Demo));
+        delivery.await.unwrap();
+        let record = bench.server.job(&task);
+        match record.result() {
+            Some(result) => {
+                assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+                assert_eq!(record.artifacts().len(), 1);
+                assert!(record.release().is_none());
+            }
+            None => {
+                assert_eq!(reason_of_return(&record), ReturnReason::Demo);
+                given_back += 1;
+            }
+        }
+    }
+    println!("{given_back} of {} were given back, the others had ended", moments.len());
+}
+
+async fn a_cancellation_wins_over_a_giving_back(bench: &Bench) {
+    let (task, delivery) = bench.deliver_long(37).await;
+    bench.server.command(give_back(&task, ReturnReason::Demo));
+    bench.server.command(ServerFrame::Cancel { job: task.job, token: task.token });
+    bench.server.command(give_back(&task, ReturnReason::Demo));
+    delivery.await.unwrap();
+    let (record, result) = bench.server.until_result(&task).await;
+    assert!(matches!(result.outcome, Outcome::Interrupted { .. }), "{:?}", result.outcome);
+    assert!(record.release().is_none());
+    // And a lease that is gone over both.
+    let (task, delivery) = bench.deliver_long(38).await;
+    bench.server.command(give_back(&task, ReturnReason::Demo));
+    bench.server.command(ServerFrame::Drop { job: task.job, token: task.token });
+    delivery.await.unwrap();
+    let record = bench.server.job(&task);
+    assert!(record.release().is_none() && record.result().is_none());
 }
 
 async fn a_job_survives_the_loss_of_the_server(bench: &Bench) {
@@ -399,7 +538,8 @@ async fn a_comfyui_of_somebody_else_is_used_over_a_bad_line(bench: &Bench) {
     };
     let id = WorkerId::from_uuid(Uuid::new_v4());
     let guest = Worker::start(options, id, &shutdown, &mut tasks).unwrap();
-    let task = bench.server.add_job(|prefix| graphs::stepping(1024, 256, 31, prefix));
+    // Long enough that much is left of it when the socket is open again, half a second later.
+    let task = bench.server.add_job(|prefix| graphs::stepping(2048, 512, 31, prefix));
     let (handler, delivered) = (guest.handler.clone(), task.clone());
     let delivery = tokio::spawn(async move { handler.handle(delivered).await });
     let progress = |job: &JobRecord| job.events("progress").len();
@@ -416,9 +556,7 @@ async fn a_comfyui_of_somebody_else_is_used_over_a_bad_line(bench: &Bench) {
 
 async fn a_killed_comfyui_is_told_and_comes_back(bench: &Bench) {
     let (task, delivery) = bench.deliver_long(24).await;
-    let staged = bench.server.add_job(|prefix| graphs::plain_image(25, prefix));
-    let waiting = bench.deliver(&staged);
-    bench.server.until(&staged, "a claim", |job| !job.told.is_empty()).await;
+    let (staged, waiting) = bench.deliver_staged(25).await;
     let catalogs = bench.server.catalogs().len();
     kill_comfyui(bench);
     delivery.await.unwrap();
@@ -435,6 +573,30 @@ async fn a_killed_comfyui_is_told_and_comes_back(bench: &Bench) {
     assert!(published.await.is_some(), "the new ComfyUI's catalog is published");
 }
 
+async fn a_restart_that_the_operator_asked_for_harms_no_job(bench: &Bench) {
+    let (task, delivery) = bench.deliver_long(39).await;
+    let (staged, waiting) = bench.deliver_staged(40).await;
+    let life = bench.worker.engine.status().borrow().generation;
+    let device = bench.server.until_any(TestServer::device).await;
+    assert!(device.is_some());
+    bench.server.command(ServerFrame::RestartEngine);
+    delivery.await.unwrap();
+    let record = bench.server.job(&task);
+    assert_eq!(reason_of_return(&record), ReturnReason::WorkerStopped);
+    assert_eq!(record.release().unwrap().detail, "comfyui is restarted, as the operator asked");
+    let none = bench.server.until_any(|server| server.device().is_none().then_some(())).await;
+    assert!(none.is_some(), "no device while there is no ComfyUI");
+    waiting.await.unwrap();
+    let (record, result) = bench.server.until_result(&staged).await;
+    assert!(matches!(result.outcome, Outcome::Succeeded), "{:?}", result.outcome);
+    assert!(record.release().is_none());
+    assert_eq!(bench.worker.engine.status().borrow().generation, life + 1);
+    assert_eq!(
+        bench.server.until_any(TestServer::device).await.map(|device| device.name),
+        Some("cpu".into())
+    );
+}
+
 fn kill_comfyui(bench: &Bench) {
     let folder = std::fs::read_dir(bench.base_dir.path().join("engine")).unwrap();
     let mut names = folder.map(|entry| entry.unwrap().path());
@@ -446,9 +608,7 @@ fn kill_comfyui(bench: &Bench) {
 
 async fn a_worker_that_stops_gives_its_jobs_back(bench: &Bench, shutdown: &Shutdown) {
     let (running, first) = bench.deliver_long(26).await;
-    let staged = bench.server.add_job(|prefix| graphs::plain_image(27, prefix));
-    let second = bench.deliver(&staged);
-    bench.server.until(&staged, "a claim", |job| !job.told.is_empty()).await;
+    let (staged, second) = bench.deliver_staged(27).await;
     let before = Instant::now();
     shutdown.request();
     first.await.unwrap();
@@ -456,7 +616,7 @@ async fn a_worker_that_stops_gives_its_jobs_back(bench: &Bench, shutdown: &Shutd
     assert!(before.elapsed() < Duration::from_secs(10), "it took {:?}", before.elapsed());
     for task in [&running, &staged] {
         let record = bench.server.job(task);
-        assert_eq!(record.release(), Some("the worker stops"), "{:?}", record.told.last());
+        assert_eq!(reason_of_return(&record), ReturnReason::WorkerStopped);
         assert!(record.result().is_none());
     }
 }

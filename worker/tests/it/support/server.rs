@@ -17,8 +17,8 @@ use axum::{Json, middleware};
 use domain::{JobId, LeaseToken};
 use queue::TaskMessage;
 use queue::report::{
-    ArtifactQuery, Assignment, Catalog, Claim, InputFile, LeaseRef, PlacedFile, Refusal, Release,
-    ResultReport, ServerFrame, WorkerConfig, WorkerFrame,
+    ArtifactQuery, Assignment, Catalog, Claim, DeviceStats, InputFile, LeaseRef, PROTOCOL_VERSION,
+    PlacedFile, Refusal, Release, ResultReport, ServerFrame, WorkerConfig, WorkerFrame,
 };
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -34,13 +34,9 @@ pub enum Told {
     Claimed,
     Event(Value),
     Preview,
-    Artifact {
-        query: ArtifactQuery,
-        content: Bytes,
-    },
+    Artifact { query: ArtifactQuery, content: Bytes },
     Result(ResultReport),
-    /// With the reason.
-    Released(String),
+    Released(Release),
 }
 
 #[derive(Debug, Clone)]
@@ -75,10 +71,10 @@ impl JobRecord {
     }
 
     /// Why the job was given back, if it was.
-    pub fn release(&self) -> Option<&str> {
+    pub fn release(&self) -> Option<&Release> {
         self.told
             .iter()
-            .find_map(|told| if let Told::Released(reason) = told { Some(reason.as_str()) } else { None })
+            .find_map(|told| if let Told::Released(release) = told { Some(release) } else { None })
     }
 }
 
@@ -86,8 +82,11 @@ impl JobRecord {
 struct Record {
     jobs: HashMap<JobId, JobRecord>,
     catalogs: Vec<Catalog>,
-    /// The latest heartbeat.
+    /// The versions of workers that said hello.
+    versions: Vec<String>,
+    /// The latest heartbeat's.
     leases: Vec<LeaseRef>,
+    device: Option<DeviceStats>,
     away: bool,
     /// Calls that came while it was away.
     turned_away: usize,
@@ -99,6 +98,8 @@ struct Shared {
     commands: broadcast::Sender<ServerFrame>,
     /// Sockets opened before the latest number are closed.
     cut: watch::Sender<u64>,
+    /// Output files are not taken while this is set.
+    artifacts_held: watch::Sender<bool>,
     config: WorkerConfig,
 }
 
@@ -117,6 +118,7 @@ impl TestServer {
             changes: watch::Sender::new(0),
             commands: broadcast::Sender::new(64),
             cut: watch::Sender::new(0),
+            artifacts_held: watch::Sender::new(false),
             config: WorkerConfig { redis_url: redis_url.to_owned(), queue: queue.to_owned() },
         });
         let routes = Router::new()
@@ -196,6 +198,11 @@ impl TestServer {
         }
     }
 
+    /// Keeps output files waiting, or no longer.
+    pub fn hold_artifacts(&self, held: bool) {
+        self.shared.artifacts_held.send_replace(held);
+    }
+
     /// How many calls came while it was away.
     pub fn turned_away(&self) -> usize {
         self.lock().turned_away
@@ -211,6 +218,14 @@ impl TestServer {
 
     pub fn catalogs(&self) -> Vec<Catalog> {
         self.lock().catalogs.clone()
+    }
+
+    pub fn versions(&self) -> Vec<String> {
+        self.lock().versions.clone()
+    }
+
+    pub fn device(&self) -> Option<DeviceStats> {
+        self.lock().device.clone()
     }
 
     pub fn leases(&self) -> Vec<LeaseRef> {
@@ -356,6 +371,7 @@ async fn artifact(
     Query(query): Query<ArtifactQuery>,
     content: Bytes,
 ) -> Result<Json<PlacedFile>, Response> {
+    let _ = shared.artifacts_held.subscribe().wait_for(|held| !held).await;
     let placed = PlacedFile {
         filename: format!("placed-{}-{}-{}.png", query.node, query.key, query.index),
         subfolder: String::new(),
@@ -379,7 +395,7 @@ async fn release(
     Path(job): Path<JobId>,
     Json(release): Json<Release>,
 ) -> Result<StatusCode, Response> {
-    shared.with_job(job, release.token, |record| record.told.push(Told::Released(release.reason)))?;
+    shared.with_job(job, release.token, |record| record.told.push(Told::Released(release)))?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -417,9 +433,15 @@ async fn send(socket: &mut WebSocket, frame: &ServerFrame) {
 impl Shared {
     fn hear(&self, frame: WorkerFrame) -> Option<ServerFrame> {
         let answer = match frame {
-            WorkerFrame::Hello { .. } => Some(ServerFrame::Welcome { heartbeat_ms: 200 }),
-            WorkerFrame::Heartbeat { leases, .. } => {
-                self.lock().leases = leases;
+            WorkerFrame::Hello { protocol, version, .. } => {
+                assert_eq!(protocol, PROTOCOL_VERSION);
+                self.lock().versions.push(version);
+                Some(ServerFrame::Welcome { heartbeat_ms: 200 })
+            }
+            WorkerFrame::Heartbeat { leases, device, .. } => {
+                let mut record = self.lock();
+                record.leases = leases;
+                record.device = device;
                 None
             }
             WorkerFrame::Event { job, token, event } => {
