@@ -270,10 +270,10 @@ async fn a_shape_that_was_seen_gives_an_estimate_and_a_new_one_does_not() {
     let placed = worker.upload(&task, &assignment, b"png").await;
     assert_eq!(worker.report(&task, Outcome::Succeeded, outputs(&placed)).await, 204);
 
-    // Same shape, other colour: what starts next is known to take about twelve seconds.
+    // Same shape, other colour: what starts before it is known to take about twelve seconds.
     let third = anna.queue(&picture(3)).await;
     let start = job(&app, &third).await.wait.unwrap().start.unwrap();
-    assert!((10_000..=14_000).contains(&start.p50_ms), "{start:?}");
+    assert!((8_000..=14_000).contains(&start.p50_ms), "{start:?}");
     assert!(start.p90_ms >= start.p50_ms);
 }
 

@@ -26,7 +26,7 @@ pub(crate) fn SeatBar(
                 <span class="mark" aria-hidden="true"></span>
                 <span class="bar__title">{title}</span>
             </a>
-            <span class="bar__seat">{seat.to_string()}</span>
+            <span class="bar__seat" title=move || view.with(|view| view.name.clone())>{seat.to_string()}</span>
             <HeadlineLine view/>
             <span class="bar__engine">
                 <EngineBadge state=engine/>
