@@ -1,14 +1,15 @@
 //! The instructor's page: every seat's jobs, the workers, the seats.
 
-use domain::{JobId, Priority, SchedulingMode, SeatId, Timestamp, WorkerId};
+use domain::{JobId, Priority, SchedulingMode, SeatId, Timestamp, WaitReason, WorkerId};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
 use crate::api::engine::EngineState;
-use crate::api::job::{JobStatus, JobView};
+use crate::api::job::{JobStatus, JobView, WaitView};
 use crate::api::policy::QueuePolicyView;
 use crate::error::AppError;
+use crate::format;
 
 /// Entries of the activity list that are shown at once.
 #[cfg(feature = "ssr")]
@@ -115,7 +116,61 @@ pub struct AdminCounts {
     pub workers: usize,
 }
 
+/// What the instructor can do with a job now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobMoves {
+    /// To make it a demonstration that interrupts what runs.
+    pub demo: bool,
+    /// To make it the next one.
+    pub first: bool,
+    pub raise: bool,
+    pub lower: bool,
+    pub cancel: bool,
+}
+
+impl JobMoves {
+    pub fn of(job: &JobView) -> Self {
+        let waits = matches!(job.status(), JobStatus::Waiting | JobStatus::Preparing);
+        Self {
+            demo: waits,
+            first: waits && job.priority != Priority::Demo,
+            raise: waits && job.priority == Priority::Normal,
+            lower: waits && job.priority != Priority::Normal,
+            cancel: job.can_be_cancelled(),
+        }
+    }
+}
+
+/// Why a job does not run yet, for the instructor: of the seat, not to it.
+pub fn wait_sentence(wait: &WaitView) -> String {
+    match wait.reason {
+        WaitReason::Prepared => "Prepared; starts as soon as the GPU is free.".to_owned(),
+        WaitReason::Behind { .. } => wait.why(),
+        WaitReason::SeatLimit => "Its seat has as many jobs at once as one seat may have.".to_owned(),
+        WaitReason::SeatPaused => "Its seat is paused.".to_owned(),
+        WaitReason::QueuePaused => "The queue is paused.".to_owned(),
+        WaitReason::NoWorker => "No GPU machine takes jobs.".to_owned(),
+    }
+}
+
 impl AdminView {
+    /// What the instructor calls the seat; empty if nothing.
+    pub fn seat_name(&self, seat: SeatId) -> String {
+        self.seats.iter().find(|row| row.seat == seat).map(|row| row.name.clone()).unwrap_or_default()
+    }
+
+    /// The seat's job that runs, else the one that comes first.
+    pub fn current_job(&self, seat: SeatId) -> Option<&JobView> {
+        let mut own = self.active.iter().filter(|job| job.seat == seat);
+        own.clone().find(|job| job.status() == JobStatus::Running).or_else(|| own.next())
+    }
+
+    /// Whether a job other than this one executes.
+    pub fn is_other_running(&self, job: JobId) -> bool {
+        let runs = |other: &JobView| matches!(other.status(), JobStatus::Running | JobStatus::Stopping);
+        self.active.iter().any(|other| other.id != job && runs(other))
+    }
+
     pub fn counts(&self) -> AdminCounts {
         let is_running = |job: &&JobView| matches!(job.status(), JobStatus::Running | JobStatus::Stopping);
         let running = self.active.iter().filter(is_running).count();
@@ -127,6 +182,17 @@ impl AdminView {
             workers_ready: self.workers.iter().filter(|worker| worker.is_ready()).count(),
             workers: self.workers.len(),
         }
+    }
+}
+
+impl DeviceView {
+    pub fn memory_used_bytes(&self) -> u64 {
+        self.memory_total_bytes.saturating_sub(self.memory_free_bytes)
+    }
+
+    pub fn memory_percent(&self) -> Option<u8> {
+        // Whole bytes up to 2^53 survive the cast, far more than any card has.
+        format::percent(self.memory_used_bytes() as f64, self.memory_total_bytes as f64)
     }
 }
 
@@ -453,9 +519,8 @@ mod tests {
     use super::*;
     use crate::api::job::job_in;
 
-    #[test]
-    fn counts_add_up_over_jobs_seats_and_workers() {
-        let seat = |number: u16, open_pages| SeatSummaryView {
+    fn seat(number: u16, open_pages: u32) -> SeatSummaryView {
+        SeatSummaryView {
             seat: SeatId::new(number).unwrap(),
             name: String::new(),
             is_paused: false,
@@ -470,8 +535,11 @@ mod tests {
             finished: 0,
             failed: 0,
             last_active_at: None,
-        };
-        let worker = |is_connected, engine| WorkerView {
+        }
+    }
+
+    fn worker(is_connected: bool, engine: EngineState) -> WorkerView {
+        WorkerView {
             id: None,
             name: "gpu".to_owned(),
             version: None,
@@ -484,12 +552,15 @@ mod tests {
             slots: 1,
             last_seen_at: Timestamp::from_unix_ms(0),
             comfyui_version: None,
-        };
-        let view = AdminView {
+        }
+    }
+
+    fn view_of(active: Vec<JobView>) -> AdminView {
+        AdminView {
             engine: EngineState::Ready,
             queue: QueuePolicyView::default(),
             activity: Vec::new(),
-            active: vec![job_in(JobPhase::Running), job_in(JobPhase::Leased), job_in(JobPhase::Queued)],
+            active,
             ended: vec![job_in(JobPhase::Failed)],
             workers: vec![
                 worker(true, EngineState::Ready),
@@ -497,9 +568,56 @@ mod tests {
                 worker(true, EngineState::Starting),
             ],
             seats: vec![seat(1, 2), seat(2, 0)],
-        };
+        }
+    }
+
+    #[test]
+    fn counts_add_up_over_jobs_seats_and_workers() {
+        let view =
+            view_of(vec![job_in(JobPhase::Running), job_in(JobPhase::Leased), job_in(JobPhase::Queued)]);
         let expected =
             AdminCounts { waiting: 2, running: 1, seats_open: 1, seats: 2, workers_ready: 1, workers: 3 };
         assert_eq!(view.counts(), expected);
+    }
+
+    #[test]
+    fn a_running_job_is_a_seats_current_one_wherever_it_stands() {
+        let other = "00000000-0000-4000-8000-000000000002".parse::<JobId>().unwrap();
+        let running = JobView { id: other, ..job_in(JobPhase::Running) };
+        let waiting = job_in(JobPhase::Queued);
+        let view = view_of(vec![waiting.clone(), running]);
+        assert_eq!(view.current_job(SeatId::new(1).unwrap()).map(|job| job.id), Some(other));
+        assert!(view.current_job(SeatId::new(2).unwrap()).is_none());
+        assert!(view.is_other_running(waiting.id));
+        assert!(!view.is_other_running(other), "a job does not interrupt itself");
+    }
+
+    #[test]
+    fn only_a_waiting_job_can_be_moved_and_never_to_where_it_is() {
+        let moves = |phase, priority| {
+            let JobMoves { demo, first, raise, lower, cancel } =
+                JobMoves::of(&JobView { priority, ..job_in(phase) });
+            let words =
+                [(demo, "demo"), (first, "first"), (raise, "raise"), (lower, "lower"), (cancel, "cancel")];
+            words.into_iter().filter(|(can, _)| *can).map(|(_, word)| word).collect::<Vec<_>>().join(" ")
+        };
+        assert_eq!(moves(JobPhase::Queued, Priority::Normal), "demo first raise cancel");
+        assert_eq!(moves(JobPhase::Leased, Priority::Raised), "demo first lower cancel");
+        assert_eq!(moves(JobPhase::Queued, Priority::Demo), "demo lower cancel");
+        assert_eq!(moves(JobPhase::Running, Priority::Demo), "cancel");
+        assert_eq!(moves(JobPhase::Failed, Priority::Normal), "");
+    }
+
+    #[test]
+    fn memory_in_use_is_what_is_not_free() {
+        let device = |total, free| DeviceView {
+            name: "GPU".to_owned(),
+            memory_total_bytes: total,
+            memory_free_bytes: free,
+        };
+        assert_eq!(device(24_000, 6_000).memory_used_bytes(), 18_000);
+        assert_eq!(device(24_000, 6_000).memory_percent(), Some(75));
+        assert_eq!(device(0, 6_000).memory_used_bytes(), 0);
+        assert_eq!(device(0, 0).memory_percent(), None, "a CPU engine tells nothing");
     }
 }

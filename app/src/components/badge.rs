@@ -1,5 +1,6 @@
 //! States in a word and a colour. The colour never says more than the word.
 
+use domain::Priority;
 use leptos::prelude::*;
 
 use crate::api::engine::EngineState;
@@ -22,6 +23,52 @@ pub(crate) fn JobBadge(#[prop(into)] status: Signal<JobStatus>) -> impl IntoView
             {move || status.get().word()}
         </span>
     }
+}
+
+/// Something out of the ordinary about a job, a seat, a worker or an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Flag {
+    Raised,
+    Demo,
+    Paused,
+    Draining,
+    Problem,
+}
+
+impl Flag {
+    /// Of a job.
+    pub(crate) fn of_priority(priority: Priority) -> Option<Self> {
+        match priority {
+            Priority::Normal => None,
+            Priority::Raised => Some(Self::Raised),
+            Priority::Demo => Some(Self::Demo),
+        }
+    }
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Raised => "Raised",
+            Self::Demo => "Demo",
+            Self::Paused => "Paused",
+            Self::Draining => "Takes nothing more",
+            Self::Problem => "Problem",
+        }
+    }
+
+    fn modifier(self) -> &'static str {
+        match self {
+            Self::Raised => "raised",
+            Self::Demo => "demo",
+            Self::Paused => "paused",
+            Self::Draining => "draining",
+            Self::Problem => "problem",
+        }
+    }
+}
+
+#[component]
+pub(crate) fn FlagBadge(flag: Flag) -> impl IntoView {
+    view! { <span class=format!("badge badge--flag-{}", flag.modifier())>{flag.word()}</span> }
 }
 
 /// Whether the page is up to date by itself.

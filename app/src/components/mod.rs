@@ -1,7 +1,9 @@
 //! Data-free parts of pages: typed props in, HTML out. None reads the network.
 
+mod action_button;
 mod badge;
 mod confirm;
+mod confirmed_action;
 mod copy_field;
 mod empty_state;
 mod failure;
@@ -13,8 +15,12 @@ mod progress_bar;
 mod theme_button;
 mod thumbnail;
 
-pub(crate) use badge::{ConnectionBadge, EngineBadge, JobBadge};
+pub(crate) use action_button::{
+    ActionButton, ActionFailure, FormAction, SubmitButton, Weight, failure_of, hidden,
+};
+pub(crate) use badge::{ConnectionBadge, EngineBadge, Flag, FlagBadge, JobBadge};
 pub(crate) use confirm::Confirm;
+pub(crate) use confirmed_action::ConfirmedAction;
 pub(crate) use copy_field::CopyField;
 pub(crate) use empty_state::EmptyState;
 pub(crate) use failure::FailureNote;
