@@ -7,12 +7,13 @@ use crate::api::admin::AdminView;
 #[component]
 pub(crate) fn Counts(view: Signal<AdminView>) -> impl IntoView {
     let counts = Memo::new(move |_| view.with(|view| view.counts()));
+    let of = |number: usize, all: usize| format!("{number} of {all}");
     view! {
         <dl class="counts">
             <Count term="Running" number=move || counts.get().running.to_string()/>
             <Count term="Waiting" number=move || counts.get().waiting.to_string()/>
-            <Count term="Seats open" number=move || { let counts = counts.get(); format!("{} of {}", counts.seats_open, counts.seats) }/>
-            <Count term="Workers ready" number=move || { let counts = counts.get(); format!("{} of {}", counts.workers_ready, counts.workers) }/>
+            <Count term="Seats open" number=move || of(counts.get().seats_open, counts.get().seats)/>
+            <Count term="Workers ready" number=move || of(counts.get().workers_ready, counts.get().workers)/>
         </dl>
     }
 }

@@ -1,21 +1,33 @@
-//! `/admin`: what everybody's jobs, the workers and the seats are doing, live.
+//! `/admin`: what everybody's jobs, the workers and the seats are doing, live, and the
+//! hand on all of it.
 
+mod activity;
+mod announcement;
 mod counts;
-mod jobs;
-mod seats;
+mod mode;
+mod people;
+mod queue;
+mod settings;
+mod strip;
+mod tab;
 mod workers;
 
 use leptos::either::EitherOf3;
 use leptos::prelude::*;
+use leptos::server_fn::error::ServerFnUrlError;
 use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
 
 use crate::api::admin::{AdminPageData, AdminView, read_admin_page};
-use crate::components::{ConnectionBadge, EngineBadge};
+use crate::components::{ConnectionBadge, Notice, Tone};
 use crate::error::AppError;
-use crate::live::use_live;
-use crate::pages::admin::counts::Counts;
-use crate::pages::admin::jobs::{ActiveJobs, EndedJobs};
-use crate::pages::admin::seats::Seats;
+use crate::live::{Connection, use_live};
+use crate::pages::admin::activity::Activity;
+use crate::pages::admin::people::Seats;
+use crate::pages::admin::queue::{ActiveJobs, EndedJobs};
+use crate::pages::admin::settings::Settings;
+use crate::pages::admin::strip::Strip;
+use crate::pages::admin::tab::{Tab, Tabs, open_tab};
 use crate::pages::admin::workers::Workers;
 use crate::pages::admin_login::AdminLoginForm;
 use crate::pages::frame::{Frame, Loading};
@@ -53,8 +65,8 @@ fn AdminDesk(page: AdminPageData) -> impl IntoView {
     let live = use_live::<AdminView>(paths::ADMIN_LIVE);
     let view: Signal<AdminView> =
         Signal::from(Memo::new(move |_| live.latest.get().unwrap_or_else(|| first.clone())));
-    let engine = Memo::new(move |_| view.with(|view| view.engine));
     let connection = live.connection;
+    let tab = open_tab();
     view! {
         <Title text=format!("Instructor · {title}")/>
         <Frame
@@ -63,7 +75,6 @@ fn AdminDesk(page: AdminPageData) -> impl IntoView {
             aside=move || {
                 view! {
                     <ConnectionBadge connection/>
-                    <EngineBadge state=engine/>
                     <form method="post" action=paths::LEAVE>
                         <button class="button button--quiet" type="submit">"Sign out"</button>
                     </form>
@@ -71,12 +82,34 @@ fn AdminDesk(page: AdminPageData) -> impl IntoView {
             }
         >
             <h1 class="visually-hidden">"Instructor's page"</h1>
-            <Counts view/>
-            <ActiveJobs view/>
-            <Workers view/>
-            <Seats view/>
-            <EndedJobs view/>
+            <Strip view/>
+            <Tabs open=tab/>
+            <PostedFailure/>
+            <Show when=move || connection.get() == Connection::Outdated>
+                <Notice tone=Tone::Warning>"The server has been updated. Reload this page."</Notice>
+            </Show>
+            {move || match tab.get() {
+                Tab::Queue => view! { <ActiveJobs view/> <EndedJobs view/> }.into_any(),
+                Tab::People => view! { <Seats view/> }.into_any(),
+                Tab::Workers => view! { <Workers view/> }.into_any(),
+                Tab::Activity => view! { <Activity view/> }.into_any(),
+                Tab::Settings => view! { <Settings view/> }.into_any(),
+            }}
         </Frame>
     }
     .into_any()
+}
+
+/// What failed in a form that was posted without script; the answer to it leads back here
+/// with the failure in the address.
+#[component]
+fn PostedFailure() -> impl IntoView {
+    let query = use_query_map();
+    let failure = move || {
+        let encoded = query.with(|query| query.get("__err"))?;
+        Some(ServerFnUrlError::<AppError>::decode_err(&encoded))
+    };
+    move || {
+        failure().map(|error| view! { <Notice tone=Tone::Failure>{format!("Not done. {error}")}</Notice> })
+    }
 }
