@@ -23,7 +23,7 @@ pub(crate) fn Seats(view: Signal<AdminView>) -> impl IntoView {
                 when=move || !is_empty.get()
                 fallback=|| view! { <EmptyState title="No seats">"Set how many there are in the server's configuration."</EmptyState> }
             >
-                <table class="table">
+                <table class="table table--wide">
                     <thead>
                         <tr>
                             <th scope="col">"Seat"</th>
