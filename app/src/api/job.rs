@@ -117,7 +117,9 @@ impl WaitView {
                 format!("{} before it.", format::count(jobs, "job runs", "jobs run"))
             }
             WaitReason::SeatLimit => "Another of your jobs has to finish first.".to_owned(),
-            WaitReason::SeatPaused => "The instructor has paused your seat. Your jobs keep their places.".to_owned(),
+            WaitReason::SeatPaused => {
+                "The instructor has paused your seat. Your jobs keep their places.".to_owned()
+            }
             WaitReason::QueuePaused => "The instructor has paused the queue. Nothing is lost.".to_owned(),
             WaitReason::NoWorker => "The GPU machine is away. Your job starts when it is back.".to_owned(),
         }
@@ -129,7 +131,9 @@ impl WaitView {
             ReturnReason::Demo => Some(
                 "Interrupted for a demonstration. It goes on by itself right after; you need not do anything.",
             ),
-            ReturnReason::WorkerStopped => Some("The GPU machine gave it back. It goes first when there is one."),
+            ReturnReason::WorkerStopped => {
+                Some("The GPU machine gave it back. It goes first when there is one.")
+            }
             ReturnReason::Retry => Some("The GPU machine failed while it ran. It is tried again by itself."),
             ReturnReason::Recalled => None,
         }
@@ -211,10 +215,9 @@ impl From<workshop::overview::Wait> for WaitView {
     fn from(wait: workshop::overview::Wait) -> Self {
         // Whole seconds, so that not every look at the clock is news.
         let seconds = |ms: u64| ms.div_ceil(1000) * 1000;
-        let start = wait.start.map(|start| StartWindow {
-            p50_ms: seconds(start.p50_ms),
-            p90_ms: seconds(start.p90_ms),
-        });
+        let start = wait
+            .start
+            .map(|start| StartWindow { p50_ms: seconds(start.p50_ms), p90_ms: seconds(start.p90_ms) });
         Self { position: wait.position, reason: wait.reason, start, returned: wait.returned }
     }
 }

@@ -33,7 +33,10 @@ fn a_waiting_job_tells_its_place_over_all_seats() {
     let wait = WaitView { position: 3, reason: WaitReason::Behind { jobs: 2 }, start, returned: None };
     let view = seat_with(vec![JobView { wait: Some(wait), ..job_in(JobPhase::Queued) }]);
     let place = Some("3 of 8".to_owned());
-    assert_eq!(view.headline(), Headline::Waiting { title: "Portrait".to_owned(), place, eta: Some("about 4-6 min".to_owned()) });
+    assert_eq!(
+        view.headline(),
+        Headline::Waiting { title: "Portrait".to_owned(), place, eta: Some("about 4-6 min".to_owned()) }
+    );
     assert_eq!(view.headline().announcement(), "Your job is number 3 of 8 in line.");
 }
 
@@ -73,11 +76,17 @@ fn the_view_reads_back_what_the_socket_sends() {
 #[test]
 fn the_overview_becomes_the_view_field_by_field() {
     use domain::{Failure, FailureKind, Priority, ReturnReason, Timestamp};
-    use workshop::overview::{ArtifactRef, EngineStatus, JobOverview, JobProgress, QueuePolicy, SeatOverview, Wait};
+    use workshop::overview::{
+        ArtifactRef, EngineStatus, JobOverview, JobProgress, QueuePolicy, SeatOverview, Wait,
+    };
 
     let seat = SeatId::new(1).unwrap();
-    let failure =
-        Failure { kind: FailureKind::Node, message: "It broke.".to_owned(), advice: "Mend it.".to_owned(), detail: Some("{}".to_owned()) };
+    let failure = Failure {
+        kind: FailureKind::Node,
+        message: "It broke.".to_owned(),
+        advice: "Mend it.".to_owned(),
+        detail: Some("{}".to_owned()),
+    };
     let job = JobOverview {
         id: job_in(JobPhase::Running).id,
         seat,

@@ -277,8 +277,7 @@ impl Job {
     /// Only a demonstration interrupts.
     pub fn prioritise(&mut self, priority: Priority, interrupts: bool) -> bool {
         let interrupts = interrupts && priority == Priority::Demo;
-        let changes =
-            self.phase().is_active() && (self.priority, self.interrupts) != (priority, interrupts);
+        let changes = self.phase().is_active() && (self.priority, self.interrupts) != (priority, interrupts);
         if changes {
             (self.priority, self.interrupts) = (priority, interrupts);
         }

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use domain::job::JobPhase;
 use domain::{
-    Failure, FailureKind, JobId, JobState, LeaseToken, Priority, ReturnReason, SchedulingMode, SeatId, Timestamp,
-    WorkerId,
+    Failure, FailureKind, JobId, JobState, LeaseToken, Priority, ReturnReason, SchedulingMode, SeatId,
+    Timestamp, WorkerId,
 };
 use serde_json::{Map, json};
 use store::{
-    Event, EventFilter, EventKind, JobGraph, JobResult, JobShape, NewArtifact, NewJob, Policy, SeatService, Store,
-    StoreError,
+    Event, EventFilter, EventKind, JobGraph, JobResult, JobShape, NewArtifact, NewJob, Policy, SeatService,
+    Store, StoreError,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -101,7 +101,12 @@ async fn every_state_survives_being_stored() {
     for number in 2..=6 {
         run(&store, job_id(number), number).await;
     }
-    let failure = Failure { kind: FailureKind::Node, message: "no".into(), advice: "try".into(), detail: Some("{}".into()) };
+    let failure = Failure {
+        kind: FailureKind::Node,
+        message: "no".into(),
+        advice: "try".into(),
+        detail: Some("{}".into()),
+    };
     store.update_job(job_id(3), None, |job| job.succeed(token(3), at(9))).await.unwrap();
     store.update_job(job_id(4), None, |job| job.fail(token(4), failure.clone(), at(9))).await.unwrap();
     store.update_job(job_id(5), None, |job| job.interrupted(token(5), at(9))).await.unwrap();
@@ -198,7 +203,10 @@ async fn a_second_attempt_shows_one_result() {
     run(&store, job_id(1), 1).await;
     store.save_artifact(&artifact(1, "9", "a_00001_.png")).await.unwrap();
     store.save_artifact(&artifact(1, "10", "only_in_first_00001_.png")).await.unwrap();
-    store.update_job(job_id(1), None, |job| job.release(token(1), ReturnReason::WorkerStopped, at(6))).await.unwrap();
+    store
+        .update_job(job_id(1), None, |job| job.release(token(1), ReturnReason::WorkerStopped, at(6)))
+        .await
+        .unwrap();
     run(&store, job_id(1), 2).await;
     store.save_artifact(&artifact(2, "9", "a_00001_.png")).await.unwrap();
     store
@@ -291,9 +299,13 @@ async fn events_are_read_latest_first_and_by_seat_and_by_problem() {
     for (number, owner) in [(1, 1), (2, 2)] {
         store.insert_job(&new_job(number, owner)).await.unwrap();
         let event = Event { detail: Some("Node".into()), ..Event::new(EventKind::Failed, at(9)) };
-        let no = Failure { kind: FailureKind::Node, message: String::new(), advice: String::new(), detail: None };
+        let no =
+            Failure { kind: FailureKind::Node, message: String::new(), advice: String::new(), detail: None };
         run(&store, job_id(number), number).await;
-        store.update_job(job_id(number), Some(&event), |job| job.fail(token(number), no, at(9))).await.unwrap();
+        store
+            .update_job(job_id(number), Some(&event), |job| job.fail(token(number), no, at(9)))
+            .await
+            .unwrap();
     }
     let kinds = async |filter: EventFilter| {
         let events = store.events(filter, 10).await.unwrap();

@@ -88,7 +88,8 @@ impl Workshop {
         match self.settings().access_mode {
             AccessMode::Open => Viewer::new(seats.by_id.keys().copied(), is_admin),
             AccessMode::Link => {
-                let is_valid = |(seat, generation): &(SeatId, i64)| seats.generation(*seat) == Some(*generation);
+                let is_valid =
+                    |(seat, generation): &(SeatId, i64)| seats.generation(*seat) == Some(*generation);
                 Viewer::new(claims.into_iter().filter(is_valid).map(|(seat, _)| seat), is_admin)
             }
         }
@@ -124,7 +125,12 @@ impl Workshop {
     }
 
     /// Holds the seat's waiting jobs back, or no longer. What is on a worker runs on.
-    pub async fn pause_seat(&self, _admin: Admin, seat: SeatId, is_paused: bool) -> Result<(), WorkshopError> {
+    pub async fn pause_seat(
+        &self,
+        _admin: Admin,
+        seat: SeatId,
+        is_paused: bool,
+    ) -> Result<(), WorkshopError> {
         let kind = if is_paused { EventKind::SeatPaused } else { EventKind::SeatResumed };
         self.change_seat(seat, kind, None, |seat| seat.is_paused = is_paused).await
     }
@@ -132,7 +138,8 @@ impl Workshop {
     /// Makes the seat the one that demonstrates: what it queues from now on starts at once.
     pub async fn demo_seat(&self, _admin: Admin, seat: SeatId, is_demo: bool) -> Result<(), WorkshopError> {
         let detail = if is_demo { "on" } else { "off" };
-        self.change_seat(seat, EventKind::SeatDemo, Some(detail.to_owned()), |seat| seat.is_demo = is_demo).await
+        self.change_seat(seat, EventKind::SeatDemo, Some(detail.to_owned()), |seat| seat.is_demo = is_demo)
+            .await
     }
 
     /// Shows a message on the seat's page until it is taken away by an empty one.

@@ -124,9 +124,7 @@ impl Workshop {
         self.note_queue(pushed.is_err());
         if let Err(error) = pushed {
             tracing::warn!(job.id = %id, error = %error_chain(&error), "could not hand the job to Redis; it keeps its place");
-            self.store()
-                .update_job(id, None, |job| job.release(token, ReturnReason::Recalled, now))
-                .await?;
+            self.store().update_job(id, None, |job| job.release(token, ReturnReason::Recalled, now)).await?;
             return Ok(false);
         }
         self.inner.hub.changed();

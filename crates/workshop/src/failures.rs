@@ -114,7 +114,8 @@ mod tests {
     #[test]
     fn every_kind_says_what_to_try() {
         use FailureKind::*;
-        for kind in [Node, Refused, InputMissing, MissingModel, WorkerLost, EngineDied, OutOfMemory, Transfer] {
+        for kind in [Node, Refused, InputMissing, MissingModel, WorkerLost, EngineDied, OutOfMemory, Transfer]
+        {
             let failure = of_infrastructure(kind, "exit 137");
             assert!(!failure.message.is_empty() && !failure.advice.is_empty(), "{kind:?}");
             assert_eq!(failure.detail.as_deref(), Some("\"exit 137\""));

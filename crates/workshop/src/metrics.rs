@@ -65,14 +65,31 @@ impl Default for Metrics {
 
 impl Metrics {
     fn register(&mut self) {
-        let Self { registry, submitted, refused, returned, ended, wait, run, jobs, workers, pages, fairness, disk } =
-            self;
+        let Self {
+            registry,
+            submitted,
+            refused,
+            returned,
+            ended,
+            wait,
+            run,
+            jobs,
+            workers,
+            pages,
+            fairness,
+            disk,
+        } = self;
         registry.register("jobs_submitted", "Jobs taken into the queue", submitted.clone());
         registry.register("jobs_refused", "Prompts that were not taken", refused.clone());
         registry.register("jobs_returned", "Jobs that came back from a worker, by reason", returned.clone());
         registry.register("jobs_ended", "Jobs that ended, by outcome", ended.clone());
         let seconds = Unit::Seconds;
-        registry.register_with_unit("job_wait", "From Run to the start of execution", seconds.clone(), wait.clone());
+        registry.register_with_unit(
+            "job_wait",
+            "From Run to the start of execution",
+            seconds.clone(),
+            wait.clone(),
+        );
         registry.register_with_unit("job_run", "Execution of jobs that ended", seconds, run.clone());
         registry.register("jobs", "Jobs now, by phase", jobs.clone());
         registry.register("workers", "Connected workers, by state", workers.clone());

@@ -2,7 +2,8 @@
 
 use domain::job::JobPhase;
 use domain::{
-    Failure, JobId, Priority, ReturnReason, SchedulingMode, SeatId, StartWindow, Timestamp, WaitReason, WorkerId,
+    Failure, JobId, Priority, ReturnReason, SchedulingMode, SeatId, StartWindow, Timestamp, WaitReason,
+    WorkerId,
 };
 
 /// Everything that a seat's page shows besides its gallery.

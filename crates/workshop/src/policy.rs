@@ -20,7 +20,8 @@ impl Workshop {
 
     /// Switches the mode; the order of what waits changes at once, within a seat it stays.
     pub async fn set_mode(&self, _admin: Admin, mode: SchedulingMode) -> Result<(), WorkshopError> {
-        self.change_policy(EventKind::PolicyChanged, Some(mode.to_string()), |policy| policy.mode = mode).await
+        self.change_policy(EventKind::PolicyChanged, Some(mode.to_string()), |policy| policy.mode = mode)
+            .await
     }
 
     /// Hands nothing more to workers, or goes on. What is on a worker runs on.
@@ -52,7 +53,8 @@ impl Workshop {
     pub async fn announce(&self, _admin: Admin, text: &str) -> Result<(), WorkshopError> {
         let text = single_line(text, MAX_MESSAGE)?;
         let announcement = Some(text.clone()).filter(|text| !text.is_empty());
-        self.change_policy(EventKind::Announced, Some(text), |policy| policy.announcement = announcement).await
+        self.change_policy(EventKind::Announced, Some(text), |policy| policy.announcement = announcement)
+            .await
     }
 
     async fn change_policy(

@@ -331,8 +331,7 @@ impl Workshop {
         })
         .await
         .map_err(|error| WorkshopError::BadRequest(format!("the graph could not be prepared: {error}")))?;
-        let rewritten =
-            rewritten.map_err(|error| Preparation::Job(failures::of_missing_input(&error)))?;
+        let rewritten = rewritten.map_err(|error| Preparation::Job(failures::of_missing_input(&error)))?;
         let names = EngineNames::of(&rewritten, &output_folder);
         let Rewritten { prompt: engine_prompt, inputs, added_nodes } = rewritten;
 

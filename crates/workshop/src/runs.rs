@@ -136,7 +136,11 @@ mod tests {
             "1": {"value": 1.0, "max": 1.0, "state": "finished", "display_node_id": "1"},
             "3": {"value": 2.0, "max": 4.0, "state": "running", "display_node_id": "3"},
         }});
-        let titles = HashMap::from([("1".into(), "Load".into()), ("2".into(), "Model".into()), ("3".into(), "My sampler".into())]);
+        let titles = HashMap::from([
+            ("1".into(), "Load".into()),
+            ("2".into(), "Model".into()),
+            ("3".into(), "My sampler".into()),
+        ]);
         let progress = progress(data.as_object().unwrap(), &titles, &HashSet::from(["2".into()])).unwrap();
         assert_eq!(progress.node_title, "My sampler");
         assert_eq!(

@@ -21,12 +21,9 @@ impl Workshop {
             (Priority::Raised, _) => "raised",
             (Priority::Normal, _) => "normal",
         };
-        let event =
-            Event { detail: Some(word.to_owned()), ..Event::new(EventKind::Prioritised, self.now()) };
-        let update = self
-            .store()
-            .update_job(id, Some(&event), |job| Ok(job.prioritise(priority, interrupts)))
-            .await?;
+        let event = Event { detail: Some(word.to_owned()), ..Event::new(EventKind::Prioritised, self.now()) };
+        let update =
+            self.store().update_job(id, Some(&event), |job| Ok(job.prioritise(priority, interrupts))).await?;
         if update.outcome {
             tracing::info!(job.id = %id, priority = word, "priority changed");
             self.inner.dispatcher.notify_one();
@@ -73,14 +70,21 @@ impl Workshop {
     }
 
     /// Gives a worker nothing more, or lets it take jobs again. By name, as that outlives a restart.
-    pub async fn drain_worker(&self, _admin: Admin, name: &str, is_draining: bool) -> Result<(), WorkshopError> {
+    pub async fn drain_worker(
+        &self,
+        _admin: Admin,
+        name: &str,
+        is_draining: bool,
+    ) -> Result<(), WorkshopError> {
         if !self.store().workers().await?.iter().any(|worker| worker.name == name) {
             return Err(WorkshopError::NotFound);
         }
         self.store().drain_worker(name, is_draining).await?;
         self.inner.workers.drain(name, is_draining);
         let kind = if is_draining { EventKind::WorkerDrained } else { EventKind::WorkerResumed };
-        self.store().record_event(&Event { worker: Some(name.to_owned()), ..Event::new(kind, self.now()) }).await?;
+        self.store()
+            .record_event(&Event { worker: Some(name.to_owned()), ..Event::new(kind, self.now()) })
+            .await?;
         self.inner.dispatcher.notify_one();
         self.inner.hub.changed();
         Ok(())

@@ -43,8 +43,10 @@ test('the instructor’s page reads without script', async ({ arrive, workshop }
   await page.goto(`${workshop.url}/admin`);
   await page.getByLabel('Password').fill(workshop.adminPassword);
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(page.getByRole('region', { name: 'Workers' })).toContainText('test-worker');
   await expect(page.getByRole('region', { name: 'Ended' }).getByRole('row').filter({ hasText: anna.seat.id })).toContainText('Done');
+  await page.getByRole('link', { name: 'Workers' }).click();
+  await expect(page.getByRole('region', { name: 'Workers' })).toContainText('test-worker');
+  await page.getByRole('link', { name: 'People' }).click();
   await expect(page.getByRole('region', { name: 'Seats' })).toContainText(anna.seat.id);
 });
 

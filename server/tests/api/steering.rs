@@ -347,7 +347,12 @@ async fn participants_and_strangers_get_nothing_of_the_instructors() {
     let admin = app.admin().await;
     for (endpoint, form) in ADMIN_FUNCTIONS.iter().filter(|(endpoint, _)| *endpoint != "restart-engine") {
         let reply = admin.post_form(&format!("/api/{endpoint}"), &form.replace("JOB", &bens)).await;
-        assert!(reply.status < 400 || *endpoint == "run-job-again", "{endpoint}: {} {}", reply.status, reply.text());
+        assert!(
+            reply.status < 400 || *endpoint == "run-job-again",
+            "{endpoint}: {} {}",
+            reply.status,
+            reply.text()
+        );
     }
 }
 

@@ -92,11 +92,7 @@ fn SeatWorkplace(page: SeatPageData) -> impl IntoView {
 
 /// Why nothing moves, when nothing moves.
 #[component]
-fn SeatBanner(
-    view: Signal<SeatView>,
-    is_observer: bool,
-    connection: Signal<Connection>,
-) -> impl IntoView {
+fn SeatBanner(view: Signal<SeatView>, is_observer: bool, connection: Signal<Connection>) -> impl IntoView {
     let seat = view.with_untracked(|view| view.seat);
     let engine = Memo::new(move |_| view.with(|view| view.engine));
     let is_queue_paused = Memo::new(move |_| view.with(|view| view.queue.is_paused));
