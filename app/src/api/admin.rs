@@ -6,7 +6,7 @@ use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
 use crate::api::engine::EngineState;
-use crate::api::job::{JobStatus, JobView, WaitView};
+use crate::api::job::{FailureView, JobStatus, JobView, WaitView};
 use crate::api::policy::QueuePolicyView;
 use crate::error::AppError;
 use crate::format;
@@ -26,6 +26,7 @@ pub struct AdminView {
     pub ended: Vec<JobView>,
     pub workers: Vec<WorkerView>,
     pub seats: Vec<SeatSummaryView>,
+    pub health: HealthView,
     /// What happened last, latest first.
     pub activity: Vec<ActivityView>,
 }
@@ -66,6 +67,22 @@ pub struct DeviceView {
     pub memory_free_bytes: u64,
 }
 
+/// How the last hour went, and what there is left.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct HealthView {
+    /// From Run to the start of execution.
+    pub median_wait_ms: Option<u64>,
+    /// Of jobs that ended.
+    pub median_run_ms: Option<u64>,
+    pub failed: u32,
+    /// Of the seats' GPU time: 1 is equal, towards 0 is one seat's alone. In hundredths.
+    pub fairness_percent: Option<u32>,
+    /// Free and in all; nothing if it cannot be measured.
+    pub disk_bytes: Option<(u64, u64)>,
+    /// Open editors and portal pages.
+    pub sockets: (u64, u64),
+}
+
 /// One thing that happened. Later ones have higher ids.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActivityView {
@@ -79,6 +96,8 @@ pub struct ActivityView {
     pub title: Option<String>,
     pub worker: Option<String>,
     pub detail: Option<String>,
+    /// Why the job failed, if this is its failure.
+    pub failure: Option<FailureView>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -446,6 +465,7 @@ impl From<workshop::overview::AdminOverview> for AdminView {
             ended: overview.ended.into_iter().map(Into::into).collect(),
             workers: overview.workers.into_iter().map(Into::into).collect(),
             seats: overview.seats.into_iter().map(Into::into).collect(),
+            health: overview.health.into(),
         }
     }
 }
@@ -475,6 +495,23 @@ impl From<workshop::overview::WorkerOverview> for WorkerView {
 }
 
 #[cfg(feature = "ssr")]
+impl From<workshop::overview::HealthOverview> for HealthView {
+    fn from(health: workshop::overview::HealthOverview) -> Self {
+        // Coarse, so that not every job of the hour is news.
+        let seconds = |ms: u64| ms / 1000 * 1000;
+        let hundredths = |index: f64| (index.clamp(0.0, 1.0) * 100.0).round() as u32;
+        Self {
+            median_wait_ms: health.median_wait_ms.map(seconds),
+            median_run_ms: health.median_run_ms.map(seconds),
+            failed: health.failed,
+            fairness_percent: health.fairness.map(hundredths),
+            disk_bytes: health.disk_bytes.map(|(free, total)| (free / 100_000_000 * 100_000_000, total)),
+            sockets: health.sockets,
+        }
+    }
+}
+
+#[cfg(feature = "ssr")]
 impl From<workshop::ActivityEntry> for ActivityView {
     fn from(entry: workshop::ActivityEntry) -> Self {
         Self {
@@ -486,6 +523,7 @@ impl From<workshop::ActivityEntry> for ActivityView {
             title: entry.title,
             worker: entry.worker,
             detail: entry.detail,
+            failure: entry.failure.map(Into::into),
         }
     }
 }
@@ -557,6 +595,7 @@ mod tests {
 
     fn view_of(active: Vec<JobView>) -> AdminView {
         AdminView {
+            health: HealthView::default(),
             engine: EngineState::Ready,
             queue: QueuePolicyView::default(),
             activity: Vec::new(),

@@ -1,6 +1,6 @@
 //! What happened, in order: for the instructor's activity list and for replaying a fault.
 
-use domain::{JobId, SeatId, Timestamp};
+use domain::{Failure, JobId, SeatId, Timestamp};
 use serde::{Deserialize, Serialize};
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, Sqlite, Transaction};
@@ -102,6 +102,8 @@ pub struct RecordedEvent {
     pub event: Event,
     /// Of the job, if there is one.
     pub title: Option<String>,
+    /// Why the job failed, if this is its failure.
+    pub failure: Option<Failure>,
 }
 
 /// Which events to read.
@@ -119,7 +121,8 @@ impl Store {
     /// beginnings and ends.
     pub async fn events(&self, filter: EventFilter, limit: u32) -> Result<Vec<RecordedEvent>, StoreError> {
         let rows = sqlx::query(
-            "SELECT events.*, jobs.title FROM events LEFT JOIN jobs ON jobs.id = events.job_id
+            "SELECT events.*, jobs.title, CASE WHEN kind = 'failed' THEN jobs.failure END AS failure
+             FROM events LEFT JOIN jobs ON jobs.id = events.job_id
              WHERE (?1 IS NULL OR events.seat = ?1)
                  AND (NOT ?2 OR kind IN ('failed', 'lease_lapsed', 'worker_disconnected'))
                  AND (?3 IS NULL OR events.id < ?3)
@@ -147,9 +150,14 @@ fn recorded_event(row: &SqliteRow) -> Result<RecordedEvent, StoreError> {
     let kind: String = row.get("kind");
     let seat: Option<u16> = row.get("seat");
     let job: Option<&str> = row.get("job_id");
+    let failure: Option<&str> = row.get("failure");
     Ok(RecordedEvent {
         id: row.get("id"),
         title: row.get("title"),
+        failure: failure
+            .map(serde_json::from_str)
+            .transpose()
+            .map_err(StoreError::corrupt("failure"))?,
         event: Event {
             at: Timestamp::from_unix_ms(row.get("at")),
             kind: serde_json::from_value(kind.into()).map_err(StoreError::corrupt("event kind"))?,

@@ -321,6 +321,7 @@ async fn events_are_read_latest_first_and_by_seat_and_by_problem() {
     assert_eq!(problems, [(Failed, two), (Failed, one)]);
     let last = store.events(EventFilter::default(), 1).await.unwrap().remove(0);
     assert_eq!((last.title.as_deref(), last.event.detail.as_deref()), (Some("Save Image"), Some("Node")));
+    assert_eq!(last.failure.map(|failure| failure.kind), Some(FailureKind::Node));
     let older = kinds(EventFilter { before: Some(last.id), ..EventFilter::default() }).await;
     assert_eq!(older.len(), 3);
 }

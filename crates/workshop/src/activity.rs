@@ -1,6 +1,6 @@
 //! Who did what, for the instructor.
 
-use domain::{Admin, JobId, SeatId, Timestamp};
+use domain::{Admin, Failure, JobId, SeatId, Timestamp};
 use store::{EventFilter, EventKind, RecordedEvent};
 
 use crate::{Workshop, WorkshopError};
@@ -17,6 +17,8 @@ pub struct ActivityEntry {
     pub title: Option<String>,
     pub worker: Option<String>,
     pub detail: Option<String>,
+    /// Why the job failed, if this is its failure.
+    pub failure: Option<Failure>,
 }
 
 /// Which entries to show.
@@ -44,7 +46,7 @@ impl Workshop {
 }
 
 fn entry(recorded: RecordedEvent) -> ActivityEntry {
-    let RecordedEvent { id, title, event } = recorded;
+    let RecordedEvent { id, title, failure, event } = recorded;
     ActivityEntry {
         id,
         at: event.at,
@@ -54,5 +56,6 @@ fn entry(recorded: RecordedEvent) -> ActivityEntry {
         title,
         worker: event.worker,
         detail: event.detail,
+        failure,
     }
 }

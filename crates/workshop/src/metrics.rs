@@ -2,6 +2,8 @@
 //!
 //! A registry of its own rather than a global one, so that tests can run side by side.
 
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use domain::job::JobPhase;
@@ -12,13 +14,14 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
-use std::sync::atomic::AtomicU64;
-use store::StoredJob;
+use store::{StoredJob, Submitted};
 
+use crate::line::milliseconds;
+use crate::overview::HealthOverview;
 use crate::{Workshop, WorkshopError};
 
-/// How far back fairness looks.
-const FAIRNESS_WINDOW: Duration = Duration::from_secs(3600);
+/// How far back the figures of the instructor's page look.
+const HOUR: Duration = Duration::from_secs(3600);
 
 /// Seconds: from what feels immediate to a long video.
 const BUCKETS: [f64; 14] =
@@ -142,16 +145,21 @@ impl Workshop {
         metrics.workers.get_or_create(&label("state", "ready")).set(signed(ready as u64));
         let others = workers.len().saturating_sub(ready);
         metrics.workers.get_or_create(&label("state", "not_ready")).set(signed(others as u64));
-        let (editors, portals) = self.inner.hub.open_sockets();
+        let health = self.health_overview().await?;
+        let (editors, portals) = health.sockets;
         metrics.pages.get_or_create(&label("kind", "editor")).set(signed(editors));
         metrics.pages.get_or_create(&label("kind", "portal")).set(signed(portals));
-        self.measure_fairness().await?;
-        match self.files().disk() {
-            Ok((free, total)) => {
-                metrics.disk.get_or_create(&label("space", "free")).set(signed(free));
-                metrics.disk.get_or_create(&label("space", "total")).set(signed(total));
-            }
-            Err(error) => tracing::warn!(%error, "the disk could not be measured"),
+        // Only the mode in force has a figure: the hour before was shared by it, or by another.
+        let now = self.policy().mode;
+        for mode in SchedulingMode::ALL.into_iter().filter(|mode| *mode != now) {
+            metrics.fairness.remove(&label("mode", mode.as_str()));
+        }
+        if let Some(index) = health.fairness {
+            metrics.fairness.get_or_create(&label("mode", now.as_str())).set(index);
+        }
+        if let Some((free, total)) = health.disk_bytes {
+            metrics.disk.get_or_create(&label("space", "free")).set(signed(free));
+            metrics.disk.get_or_create(&label("space", "total")).set(signed(total));
         }
         let mut text = String::new();
         // Writing to a string fails only where a metric's own encoder does.
@@ -160,22 +168,32 @@ impl Workshop {
         Ok(text)
     }
 
-    /// Only the mode in force has a figure: the hour before was shared by it, or by another.
-    async fn measure_fairness(&self) -> Result<(), WorkshopError> {
-        let submitted = self.store().submitted_since(self.now() - FAIRNESS_WINDOW).await?;
-        let mut by_seat = std::collections::BTreeMap::new();
-        for job in &submitted {
+    /// How the last hour went, and what there is left.
+    pub(crate) async fn health_overview(&self) -> Result<HealthOverview, WorkshopError> {
+        let hour = self.store().submitted_since(self.now() - HOUR).await?;
+        let mut by_seat = BTreeMap::new();
+        for job in &hour {
             *by_seat.entry(job.seat).or_insert(0.0) += job.execution_ms.unwrap_or(0) as f64;
         }
-        let now = self.policy().mode;
-        for mode in SchedulingMode::ALL.into_iter().filter(|mode| *mode != now) {
-            self.inner.metrics.fairness.remove(&label("mode", mode.as_str()));
+        let wait = |job: &Submitted| Some(milliseconds(job.started_at?.since(job.created_at)));
+        let disk = self.files().disk();
+        if let Err(error) = &disk {
+            tracing::warn!(%error, "the disk could not be measured");
         }
-        if let Some(index) = jain_index(by_seat.into_values()) {
-            self.inner.metrics.fairness.get_or_create(&label("mode", now.as_str())).set(index);
-        }
-        Ok(())
+        Ok(HealthOverview {
+            median_wait_ms: median(hour.iter().filter_map(wait).collect()),
+            median_run_ms: median(hour.iter().filter_map(|job| job.execution_ms).collect()),
+            failed: u32::try_from(hour.iter().filter(|job| job.has_failed).count()).unwrap_or(u32::MAX),
+            fairness: jain_index(by_seat.into_values()),
+            disk_bytes: disk.ok(),
+            sockets: self.inner.hub.open_sockets(),
+        })
     }
+}
+
+fn median(mut values: Vec<u64>) -> Option<u64> {
+    values.sort_unstable();
+    values.get(values.len() / 2).copied()
 }
 
 /// Jain's fairness index: 1 if all have the same, 1/n if one has everything
@@ -204,5 +222,11 @@ mod tests {
         assert_eq!(jain_index([4.0, 0.0].into_iter()), Some(0.5));
         assert_eq!(jain_index([0.0].into_iter()), None);
         assert_eq!(jain_index(std::iter::empty()), None);
+    }
+
+    #[test]
+    fn a_median_needs_values() {
+        assert_eq!(median(Vec::new()), None);
+        assert_eq!(median(vec![9, 1, 5]), Some(5));
     }
 }

@@ -133,6 +133,23 @@ pub struct AdminOverview {
     pub ended: Vec<JobOverview>,
     pub workers: Vec<WorkerOverview>,
     pub seats: Vec<SeatSummary>,
+    pub health: HealthOverview,
+}
+
+/// How the last hour went, and what there is left.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HealthOverview {
+    /// From Run to the start of execution.
+    pub median_wait_ms: Option<u64>,
+    /// Of jobs that ended.
+    pub median_run_ms: Option<u64>,
+    pub failed: u32,
+    /// Jain's index of the seats' GPU time; nothing where nobody used any.
+    pub fairness: Option<f64>,
+    /// Free and in all, on the disk with the seats' files. Nothing: it cannot be measured.
+    pub disk_bytes: Option<(u64, u64)>,
+    /// Open WebSockets: editors', portals'.
+    pub sockets: (u64, u64),
 }
 
 #[derive(Debug, Clone, PartialEq)]

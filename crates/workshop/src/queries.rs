@@ -61,6 +61,7 @@ impl Workshop {
             ended: self.job_overviews(&ended, &HashMap::new()).await?,
             workers: self.worker_overviews(&line.active).await?,
             seats: self.seat_summaries(&line.active).await?,
+            health: self.health_overview().await?,
         })
     }
 

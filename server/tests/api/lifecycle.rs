@@ -276,6 +276,8 @@ async fn a_nodes_exception_is_shown_and_not_retried() {
         (&shown["data"]["node_id"], &shown["data"]["exception_type"]),
         (&json!("1"), &json!("ValueError"))
     );
+    let words = shown["data"]["exception_message"].as_str().unwrap();
+    assert!(words.starts_with("boom") && words.contains("Look at that node's inputs"), "{words}");
     assert!(!shown.to_string().contains("/opt/"), "no path of the engine: {shown}");
     app.dispatch().await;
     assert!(worker.take().is_none(), "not handed out again");

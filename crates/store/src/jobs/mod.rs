@@ -44,7 +44,9 @@ pub struct FinishedRun {
 pub struct Submitted {
     pub seat: SeatId,
     pub created_at: Timestamp,
+    pub started_at: Option<Timestamp>,
     pub ended_at: Option<Timestamp>,
+    pub has_failed: bool,
     /// How long it executed, once it has ended.
     pub execution_ms: Option<u64>,
     pub shape: Option<JobShape>,

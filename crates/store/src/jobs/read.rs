@@ -141,7 +141,9 @@ impl Store {
     /// What was submitted, waited or executed since then.
     pub async fn submitted_since(&self, since: Timestamp) -> Result<Vec<Submitted>, StoreError> {
         let rows = sqlx::query(
-            "SELECT seat, created_at, finished_at, finished_at - started_at AS execution, shape FROM jobs
+            "SELECT seat, created_at, started_at, finished_at, finished_at - started_at AS execution, shape,
+                 phase = 'failed' AS has_failed
+             FROM jobs
              WHERE created_at >= ?1 OR finished_at >= ?1 OR phase IN ('queued', 'leased', 'running')",
         )
         .bind(since.unix_ms())
@@ -154,7 +156,9 @@ impl Store {
             Ok(Submitted {
                 seat: seat(row)?,
                 created_at: Timestamp::from_unix_ms(row.get("created_at")),
+                started_at: row.get::<Option<i64>, _>("started_at").map(Timestamp::from_unix_ms),
                 ended_at: row.get::<Option<i64>, _>("finished_at").map(Timestamp::from_unix_ms),
+                has_failed: row.get("has_failed"),
                 execution_ms: execution.and_then(|ms| u64::try_from(ms).ok()),
                 shape: shape.map(|shape| json(shape, "shape")).transpose()?,
             })

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::api::admin::{ActivityView, AdminView};
-use crate::components::{Flag, FlagBadge, Moment};
+use crate::components::{FailureNote, Flag, FlagBadge, Moment};
 use crate::pages::admin::activity::query::ActivityQuery;
 
 #[component]
@@ -21,7 +21,10 @@ pub(super) fn Entry(view: Signal<AdminView>, entry: ActivityView) -> impl IntoVi
         <li class="activity__entry" class=("activity__entry--problem", is_problem)>
             <span class="activity__when"><Moment at=entry.at/></span>
             <span class="who">{who}</span>
-            <span class="activity__what">{entry.sentence()}</span>
+            <div class="activity__what">
+                {entry.sentence()}
+                {entry.failure.clone().map(|failure| view! { <FailureNote failure/> })}
+            </div>
             {is_problem.then(|| view! { <FlagBadge flag=Flag::Problem/> })}
         </li>
     }

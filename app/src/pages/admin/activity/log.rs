@@ -47,6 +47,7 @@ mod tests {
             title: None,
             worker: None,
             detail: None,
+            failure: None,
         };
         ids.iter().map(entry).collect()
     }

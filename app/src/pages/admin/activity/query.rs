@@ -74,6 +74,7 @@ mod tests {
             title: None,
             worker: None,
             detail: None,
+            failure: None,
         }
     }
 

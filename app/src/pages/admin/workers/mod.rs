@@ -1,6 +1,7 @@
 //! The GPU machines: are they there, what are they at, what is wrong with them.
 
 mod actions;
+mod health;
 mod load;
 
 use leptos::prelude::*;
@@ -10,6 +11,7 @@ use crate::api::engine::EngineState;
 use crate::components::{EmptyState, EngineBadge, Flag, FlagBadge, Moment};
 use crate::live::follow_row;
 use crate::pages::admin::workers::actions::WorkerActions;
+use crate::pages::admin::workers::health::Health;
 use crate::pages::admin::workers::load::{Device, WorkerJobs};
 
 #[component]
@@ -36,6 +38,7 @@ pub(crate) fn Workers(view: Signal<AdminView>) -> impl IntoView {
                 </ul>
             </Show>
         </section>
+        <Health view/>
     }
     .into_any()
 }
