@@ -9,13 +9,16 @@ use leptos::prelude::*;
 
 use crate::api::job::JobView;
 
-/// Jobs that ended between two views: active in the one, done or failed in the other.
+/// Jobs that ended between two views, also those so short that neither saw them active.
 /// What somebody cancelled needs no telling.
 pub(crate) fn ended_since(before: &[JobView], now: &[JobView]) -> Vec<JobView> {
-    let were_active: HashSet<JobId> =
-        before.iter().filter(|job| job.phase.is_active()).map(|job| job.id).collect();
+    let had_ended: HashSet<JobId> =
+        before.iter().filter(|job| !job.phase.is_active()).map(|job| job.id).collect();
+    // An older one comes into the list when the participant removes a newer one from it.
+    let latest = before.iter().filter_map(|job| job.finished_at).max();
     let has_ended = |job: &&JobView| matches!(job.phase, JobPhase::Succeeded | JobPhase::Failed);
-    now.iter().filter(has_ended).filter(|job| were_active.contains(&job.id)).cloned().collect()
+    let is_new = |job: &&JobView| !had_ended.contains(&job.id) && job.finished_at >= latest;
+    now.iter().filter(has_ended).filter(is_new).cloned().collect()
 }
 
 /// The title's beginning: what ended while nobody looked, else how the first job is.
@@ -100,18 +103,23 @@ fn permission() -> Option<web_sys::NotificationPermission> {
 
 #[cfg(test)]
 mod tests {
-    use domain::WaitReason;
+    use domain::{Timestamp, WaitReason};
 
     use super::*;
     use crate::api::job::{WaitView, job_in};
 
     #[test]
     fn a_job_is_told_when_it_ends_and_not_again() {
-        let (running, done) = ([job_in(JobPhase::Running)], [job_in(JobPhase::Succeeded)]);
+        let ended_at =
+            |ms| JobView { finished_at: Some(Timestamp::from_unix_ms(ms)), ..job_in(JobPhase::Succeeded) };
+        let (running, done) = ([job_in(JobPhase::Running)], [ended_at(2_000)]);
         assert_eq!(ended_since(&running, &done).len(), 1);
         assert!(ended_since(&done, &done).is_empty());
-        assert!(ended_since(&[], &done).is_empty(), "it ended before the page was open");
+        assert_eq!(ended_since(&[], &done).len(), 1, "too short to be seen running");
         assert!(ended_since(&running, &[job_in(JobPhase::Cancelled)]).is_empty());
+        let newer =
+            JobView { id: "00000000-0000-4000-8000-000000000002".parse().unwrap(), ..ended_at(3_000) };
+        assert!(ended_since(&[newer], &done).is_empty(), "it was further down the list before");
     }
 
     #[test]

@@ -154,10 +154,7 @@ fn recorded_event(row: &SqliteRow) -> Result<RecordedEvent, StoreError> {
     Ok(RecordedEvent {
         id: row.get("id"),
         title: row.get("title"),
-        failure: failure
-            .map(serde_json::from_str)
-            .transpose()
-            .map_err(StoreError::corrupt("failure"))?,
+        failure: failure.map(serde_json::from_str).transpose().map_err(StoreError::corrupt("failure"))?,
         event: Event {
             at: Timestamp::from_unix_ms(row.get("at")),
             kind: serde_json::from_value(kind.into()).map_err(StoreError::corrupt("event kind"))?,

@@ -73,7 +73,7 @@ test('switching the mode reorders twenty waiting jobs as the policy says, and ev
 test('a demo interrupts within two seconds, and the interrupted job finishes later, once', async ({ settle, instructor }) => {
   const anna = await settle();
   const ben = await settle();
-  const interrupted = await anna.editor.runGraph(sampling('interrupted', 60));
+  const interrupted = await anna.editor.runGraph(sampling('interrupted', 300));
   await anna.editor.progress();
   const staged = await anna.submit(plainImage('staged'));
   await anna.openPanel('Queue');
@@ -87,7 +87,7 @@ test('a demo interrupts within two seconds, and the interrupted job finishes lat
   expect((started?.at ?? Infinity) - pressed, 'milliseconds from the press to the start').toBeLessThan(2000);
 
   await ben.finished(demo);
-  await anna.finished(interrupted);
+  await anna.finished(interrupted, 120_000);
   await anna.finished(staged);
   expect(Object.keys(await anna.history()).sort()).toEqual([interrupted, staged].sort());
   await anna.openPanel('Gallery');
@@ -124,16 +124,15 @@ test('a job that ends out of sight is told by the title', async ({ arrive }) => 
   await expect(anna.page).toHaveTitle(new RegExp(`^${anna.seat.id} · `));
 });
 
-test('a shape that has run before gets a time, a new one does not pretend', async ({ arrive, instructor }) => {
+test('behind a job of a shape that has run before there is a time', async ({ arrive }) => {
   const anna = await arrive();
   await anna.join();
   await anna.openPanel('Queue');
   await anna.finished(await anna.submit(sampling('known', 20)));
-  await instructor.does('pause-queue', { is_paused: true });
-  await anna.submit(sampling('again', 20));
+  // Like the first but longer, so its time is scaled from it.
+  await anna.submit(sampling('again', ENDLESS));
   await anna.submit(sampling('after', 20));
-  await instructor.does('pause-queue', { is_paused: false });
-  await expect(anna.jobCards.filter({ hasText: '2 of 2 in line' })).toContainText(/a few seconds|up to \d+ s|about [\d-]+ (s|min)/);
+  await expect(anna.jobCards.filter({ hasText: '2 of 2 in line' })).toContainText(/up to \d+ (s|min)|about [\d-]+ (s|min)/);
 });
 
 test('a second device shows the same jobs at the same places', async ({ arrive, instructor, browser }) => {
