@@ -46,9 +46,6 @@ test('a class at work', async ({ settle, arrive, workshop }) => {
   await instructor.page.getByRole('button', { name: 'Sign in' }).click();
   await expect(instructor.page.getByRole('region', { name: 'Queue' })).toContainText(/KSampler · \d+ %/);
   await take(instructor.page, 'admin');
-  await instructor.page.goto(`${workshop.url}/admin?tab=people`);
-  await expect(instructor.page.getByRole('region', { name: 'Seats' })).toContainText(anna.seat.id);
-  await take(instructor.page, 'people');
 
   const phone = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
   const dora = await arrive(phone);
