@@ -63,10 +63,10 @@ impl EngineNames {
 pub fn restore_event(event: &mut Value, names: &EngineNames) -> bool {
     let is_error = event.get("type").and_then(Value::as_str) == Some("execution_error");
     let Some(data) = event.get_mut("data") else { return true };
-    if let Some(members) = data.as_object_mut() {
-        if !keep_own_nodes(members, names, is_error) {
-            return false;
-        }
+    if let Some(members) = data.as_object_mut()
+        && !keep_own_nodes(members, names, is_error)
+    {
+        return false;
     }
     restore_value(data, names, is_error);
     true

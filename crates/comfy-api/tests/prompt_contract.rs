@@ -1,5 +1,7 @@
 //! Replays prompts that a real ComfyUI 0.3.64 answered, and compares our answers with its.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
+
 use std::io::Read;
 
 use comfy_api::annotated_path::{AnnotatedPath, FileKind};

@@ -1,5 +1,7 @@
 //! The embedded Redis against the real redis-server.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
+
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

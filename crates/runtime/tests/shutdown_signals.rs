@@ -1,5 +1,7 @@
 //! Real signals. One test only, because signals reach the whole process.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
+
 use std::process::Command;
 use std::time::Duration;
 

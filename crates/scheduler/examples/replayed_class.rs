@@ -2,6 +2,8 @@
 //!
 //! `cargo run --release -p scheduler --example replayed_class -- [--seed N] [--seeds N] [--jobs N]`
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
+
 use std::env::args;
 
 use domain::SchedulingMode;

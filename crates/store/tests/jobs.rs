@@ -1,5 +1,7 @@
 //! The record of jobs over a real database file.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
+
 use std::time::Duration;
 
 use domain::job::JobPhase;

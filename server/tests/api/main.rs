@@ -1,6 +1,8 @@
 //! The server over HTTP and WebSocket, with the real record and files, a queue in memory
 //! and a worker that does what the test says.
 
+#![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
+
 mod access;
 mod isolation;
 mod lifecycle;
