@@ -95,11 +95,6 @@ impl Workshop {
         }
     }
 
-    /// All join links, for the instructor.
-    pub fn links_for(&self, _admin: Admin) -> Vec<SeatLink> {
-        self.join_links()
-    }
-
     /// All join links, for the operator at the console.
     pub fn join_links(&self) -> Vec<SeatLink> {
         let link = |seat: &Seat| SeatLink { seat: seat.id, join_path: join_path(seat) };

@@ -35,8 +35,10 @@ impl Workshop {
 
     /// One pass.
     pub async fn dispatch_once(&self) -> Result<(), WorkshopError> {
-        self.take_back_lapsed().await?;
-        let active = self.store().active_jobs().await?;
+        let mut active = self.store().active_jobs().await?;
+        if self.take_back_lapsed(&active).await? {
+            active = self.store().active_jobs().await?;
+        }
         self.repeat_cancels(&active);
         let planned = self.plan(&active, Arrivals::default());
         self.take_back(&active, &planned);
@@ -62,11 +64,13 @@ impl Workshop {
         Ok(())
     }
 
-    async fn take_back_lapsed(&self) -> Result<(), WorkshopError> {
+    /// Tells whether there was anything to take back.
+    async fn take_back_lapsed(&self, active: &[StoredJob]) -> Result<bool, WorkshopError> {
         let now = self.now();
-        let active = self.store().active_jobs().await?;
+        let mut has_lapsed = false;
         let lapsed = |stored: &&StoredJob| stored.job.lease().is_some_and(|lease| lease.expires_at <= now);
         for stored in active.iter().filter(lapsed) {
+            has_lapsed = true;
             let event = Event::new(EventKind::LeaseLapsed, now);
             let update =
                 self.store().update_job(stored.job.id, Some(&event), |job| Ok(job.expire(now))).await?;
@@ -76,7 +80,7 @@ impl Workshop {
                 self.attempt_ended(&update.before, &update.stored).await;
             }
         }
-        Ok(())
+        Ok(has_lapsed)
     }
 
     /// A worker may have missed the word, or ComfyUI the interrupt: it is said until the job ends.
