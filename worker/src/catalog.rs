@@ -113,7 +113,7 @@ pub async fn read(comfyui: &ComfyClient) -> Result<Catalog, ClientError> {
     }
     let embeddings = comfyui.embeddings().await?;
     let system_stats = comfyui.system_stats().await?;
-    Ok(Catalog { object_info, models, embeddings, system_stats })
+    Ok(Catalog { object_info, models, embeddings, system_stats, model_folders: Vec::new() })
 }
 
 /// Equal for catalogs that differ only in how much memory is free.
@@ -147,6 +147,7 @@ mod tests {
             models: BTreeMap::from([("vae".to_owned(), models.iter().map(file).collect())]),
             embeddings: Vec::new(),
             system_stats: json!({"system": {"ram_free": free}, "devices": [{"name": "cpu", "vram_free": free}]}),
+            model_folders: Vec::new(),
         }
     }
 

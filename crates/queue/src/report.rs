@@ -119,6 +119,9 @@ pub struct Catalog {
     pub embeddings: Vec<String>,
     /// `/system_stats` as ComfyUI gave it.
     pub system_stats: Value,
+    /// The model folders that the worker can place participants' models in.
+    #[serde(default)]
+    pub model_folders: Vec<String>,
 }
 
 /// One model file, named relative to its folder, `/`-separated.

@@ -19,6 +19,8 @@ pub struct CatalogView {
     pub models: BTreeMap<String, Vec<ModelFile>>,
     pub embeddings: Vec<String>,
     pub system_stats: Value,
+    /// The model folders that the engine can take participants' models into.
+    pub model_folders: Vec<String>,
 }
 
 impl CatalogView {
@@ -68,8 +70,8 @@ impl Workshop {
     }
 
     fn use_catalog(&self, catalog: Catalog) {
-        let Catalog { object_info, models, embeddings, system_stats } = catalog;
-        let view = Arc::new(CatalogView { object_info, models, embeddings, system_stats });
+        let Catalog { object_info, models, embeddings, system_stats, model_folders } = catalog;
+        let view = Arc::new(CatalogView { object_info, models, embeddings, system_stats, model_folders });
         *self.inner.catalog.write().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(view);
     }
 }

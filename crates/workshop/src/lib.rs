@@ -18,6 +18,7 @@ mod health;
 pub mod hub;
 mod line;
 mod metrics;
+mod models;
 pub mod overview;
 mod policy;
 mod queries;
@@ -43,6 +44,7 @@ pub use catalog::CatalogView;
 pub use editor::JobsQuery;
 pub use error::WorkshopError;
 pub use health::Health;
+pub use models::MODEL_EXTENSIONS;
 pub use reports::WorkerConnection;
 pub use submit::Submitted;
 pub use workers::WorkerHello;
@@ -102,6 +104,7 @@ struct Inner {
     metrics: metrics::Metrics,
     dispatcher: Notify,
     health: health::Observed,
+    models: models::Models,
 }
 
 impl Workshop {
@@ -123,6 +126,7 @@ impl Workshop {
                 metrics: metrics::Metrics::default(),
                 dispatcher: Notify::new(),
                 health: health::Observed::default(),
+                models: models::Models::default(),
             }),
         };
         workshop.load_accounts().await?;

@@ -65,6 +65,7 @@ impl FakeWorker {
             models: [("checkpoints".to_owned(), Vec::new())].into(),
             embeddings: Vec::new(),
             system_stats: json!({"system": {"comfyui_version": "0.3.75", "argv": ["/secret/main.py"]}, "devices": []}),
+            model_folders: ["checkpoints", "embeddings", "loras"].map(str::to_owned).to_vec(),
         };
         let reply =
             self.request(reqwest::Method::PUT, "/worker/v1/catalog").json(&catalog).send().await.unwrap();
