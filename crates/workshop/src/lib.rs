@@ -40,11 +40,11 @@ use uuid::Uuid;
 
 pub use accounts::SeatLink;
 pub use activity::{ActivityEntry, ActivityFilter};
-pub use catalog::CatalogView;
+pub use catalog::{CatalogView, SeatObjectInfo};
 pub use editor::JobsQuery;
 pub use error::WorkshopError;
 pub use health::Health;
-pub use models::MODEL_EXTENSIONS;
+pub use models::{MODEL_EXTENSIONS, OpenModel};
 pub use reports::WorkerConnection;
 pub use submit::Submitted;
 pub use workers::WorkerHello;
@@ -105,6 +105,7 @@ struct Inner {
     dispatcher: Notify,
     health: health::Observed,
     models: models::Models,
+    object_infos: catalog::ObjectInfos,
 }
 
 impl Workshop {
@@ -127,6 +128,7 @@ impl Workshop {
                 dispatcher: Notify::new(),
                 health: health::Observed::default(),
                 models: models::Models::default(),
+                object_infos: catalog::ObjectInfos::default(),
             }),
         };
         workshop.load_accounts().await?;
