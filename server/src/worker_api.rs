@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
 use axum::http::request::Parts;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
@@ -24,6 +24,7 @@ use tower_http::decompression::RequestDecompressionLayer;
 use uuid::Uuid;
 use workshop::{WorkerConnection, WorkerHello, WorkshopError};
 
+use crate::comfy::file_response;
 use crate::error::HttpError;
 use crate::state::AppState;
 
@@ -41,6 +42,7 @@ pub fn routes() -> Router<AppState> {
         .route("/worker/v1/socket", get(socket))
         .route("/worker/v1/jobs/{job}/claim", post(claim))
         .route("/worker/v1/jobs/{job}/inputs/{index}", get(input))
+        .route("/worker/v1/jobs/{job}/models/{index}", get(model))
         .route("/worker/v1/jobs/{job}/artifacts", put(artifact))
         .route("/worker/v1/jobs/{job}/result", post(result))
         .route("/worker/v1/jobs/{job}/release", post(release))
@@ -141,6 +143,21 @@ async fn input(
     let file = state.workshop.input_file(job, query.token, index).await?;
     let stream = ReaderStream::with_capacity(tokio::fs::File::from_std(file), 64 * 1024);
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], Body::from_stream(stream)).into_response())
+}
+
+/// A model may take hours on a slow line, so a worker goes on from where a connection broke.
+async fn model(
+    _: WorkerAccess,
+    State(state): State<AppState>,
+    Path((job, index)): Path<(JobId, usize)>,
+    Query(query): Query<TokenQuery>,
+    request: HeaderMap,
+) -> Result<Response, WorkerError> {
+    let model = state.workshop.model_file(job, query.token, index).await?;
+    let content_type = HeaderValue::from_static("application/octet-stream");
+    let headers = HeaderMap::from_iter([(header::CONTENT_TYPE, content_type)]);
+    let response = file_response::respond(&request, model.file, &model.sha256, headers).await;
+    Ok(response.unwrap_or_else(IntoResponse::into_response))
 }
 
 async fn artifact(

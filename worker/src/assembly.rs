@@ -17,8 +17,9 @@ use tokio_util::sync::CancellationToken;
 use crate::catalog;
 use crate::claim::RunStarter;
 use crate::engine::{Engine, EngineOptions, Turns};
+use crate::models::{ModelCache, ModelFolders};
 use crate::registry::{RunRegistry, Stop};
-use crate::run::{InputCache, RunContext};
+use crate::run::{EngineInputs, InputCache, RunContext};
 use crate::server::{Hello, ServerClient, ServerError, ServerLink, chain, keep_connected, until_answered};
 
 /// ComfyUI instances of one worker.
@@ -37,6 +38,9 @@ pub struct WorkerOptions {
     pub name: String,
     pub cache_dir: PathBuf,
     pub cache_capacity_bytes: u64,
+    pub model_capacity_bytes: u64,
+    /// How much room jobs' inputs may take in ComfyUI's own input folder.
+    pub engine_input_capacity_bytes: u64,
     pub engine: EngineOptions,
 }
 
@@ -72,6 +76,16 @@ impl Worker {
         // Outlives the runs, which need the engine and the socket to end well.
         let services = CancellationToken::new();
         let output_dir = options.engine.source.output_dir();
+        let base_dir = options.engine.source.base_dir();
+        let engine_inputs =
+            base_dir.as_deref().map(|base| EngineInputs::new(base, options.engine_input_capacity_bytes));
+        if engine_inputs.is_none() {
+            tracing::info!(
+                "jobs' input files stay in the input folder of comfyui, below cm/ and 3d/cm/: this worker \
+                 only uses it (COMFYUI_URL) and does not know where that is"
+            );
+        }
+        let folders = Arc::new(ModelFolders::new(base_dir));
         let (engine, keeping_engine) = Engine::start(options.engine, services.clone())?;
         tasks.spawn("engine", unfailing(keeping_engine));
         let hello = Hello { name: options.name, slots: SLOTS, staged: STAGED };
@@ -84,8 +98,13 @@ impl Worker {
             services.clone(),
         );
         tasks.spawn("socket", unfailing(connecting));
-        let publishing =
-            catalog::publish_changes(engine.clone(), server.clone(), link.clone(), services.clone());
+        let publishing = catalog::publish_changes(
+            engine.clone(),
+            folders.clone(),
+            server.clone(),
+            link.clone(),
+            services.clone(),
+        );
         tasks.spawn("catalog", unfailing(publishing));
         let (runs, soft) = (registry.clone(), shutdown.soft());
         let giving_back = async move {
@@ -101,6 +120,8 @@ impl Worker {
             engine: engine.clone(),
             turns: Turns::new(SLOTS as usize, ORDER_GRACE),
             cache: InputCache::new(options.cache_dir, options.cache_capacity_bytes),
+            models: ModelCache::new(folders, options.model_capacity_bytes),
+            engine_inputs,
             output_dir,
             engine_patience,
         });

@@ -9,10 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use comfy_api::client::{ClientError, ComfyClient};
+use comfy_api::models::{hide_reserved, is_reserved};
 use queue::report::{Catalog, EngineState, ModelFile};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::{Engine, EngineStatus};
+use crate::models::{ModelFolders, Probed};
 use crate::server::{ServerClient, ServerError, ServerLink, chain, compress, until_answered};
 
 /// How often a change is looked for. Model files may be added at any time.
@@ -41,6 +43,7 @@ struct Published {
 /// Keeps the server's catalog up to date until shutdown.
 pub async fn publish_changes(
     engine: Arc<Engine>,
+    folders: Arc<ModelFolders>,
     server: Arc<ServerClient>,
     link: Arc<ServerLink>,
     shutdown: CancellationToken,
@@ -52,7 +55,7 @@ pub async fn publish_changes(
         let now = status.borrow_and_update().clone();
         let mut pause = PERIOD;
         if now.state == EngineState::Ready {
-            let publishing = publish(&engine, &server, &now, connection, published);
+            let publishing = publish(&engine, &folders, &server, &now, connection, published);
             let outcome = tokio::select! {
                 outcome = publishing => outcome,
                 () = shutdown.cancelled() => return,
@@ -76,12 +79,13 @@ pub async fn publish_changes(
 
 async fn publish(
     engine: &Engine,
+    folders: &Arc<ModelFolders>,
     server: &ServerClient,
     status: &EngineStatus,
     connection: u64,
     published: Option<Published>,
 ) -> Result<Published, CatalogError> {
-    let catalog = read(engine.client()).await?;
+    let catalog = read(engine.client(), folders).await?;
     let content = fingerprint(&catalog);
     let latest = Published { generation: status.generation, connection, content };
     if published == Some(latest) {
@@ -98,11 +102,19 @@ async fn publish(
     Ok(latest)
 }
 
-/// Reads all that the engine offers.
-pub async fn read(comfyui: &ComfyClient) -> Result<Catalog, ClientError> {
-    let object_info = comfyui.object_info().await?;
+/// Reads all that the engine offers: nothing of what only lies there for one run or another.
+pub async fn read(comfyui: &ComfyClient, folders: &Arc<ModelFolders>) -> Result<Catalog, ClientError> {
+    let listed = comfyui.model_folders().await?;
+    let names: Vec<String> = listed.iter().map(|folder| folder.name.clone()).collect();
+    let planting = tokio::task::spawn_blocking({
+        let folders = folders.clone();
+        move || folders.plant(&listed)
+    });
+    // Where it broke off, nothing is found: the engine is used without participants' models.
+    let planted = planting.await.unwrap_or_default();
+    let mut object_info = comfyui.object_info().await?;
     let mut models = BTreeMap::new();
-    for folder in comfyui.model_folders().await? {
+    for folder in names {
         let files = comfyui.models(&folder).await?;
         let files = files.into_iter().map(|file| ModelFile {
             name: file.name,
@@ -111,9 +123,14 @@ pub async fn read(comfyui: &ComfyClient) -> Result<Catalog, ClientError> {
         });
         models.insert(folder, files.collect());
     }
-    let embeddings = comfyui.embeddings().await?;
+    let mut embeddings = comfyui.embeddings().await?;
     let system_stats = comfyui.system_stats().await?;
-    Ok(Catalog { object_info, models, embeddings, system_stats })
+    let Probed { folders: model_folders, inputs: model_inputs } =
+        folders.probe(planted, &models, &object_info);
+    hide_reserved(&mut object_info);
+    models.values_mut().for_each(|files| files.retain(|file| !is_reserved(&file.name)));
+    embeddings.retain(|name| !is_reserved(name));
+    Ok(Catalog { object_info, models, embeddings, system_stats, model_folders, model_inputs })
 }
 
 /// Equal for catalogs that differ only in how much memory is free.
@@ -125,6 +142,8 @@ fn fingerprint(catalog: &Catalog) -> u64 {
         files.iter().for_each(|file| (&file.name, file.size, file.modified.to_bits()).hash(&mut hasher));
     }
     catalog.embeddings.hash(&mut hasher);
+    catalog.model_folders.hash(&mut hasher);
+    catalog.model_inputs.hash(&mut hasher);
     let system = &catalog.system_stats["system"];
     for key in ["comfyui_version", "required_frontend_version", "pytorch_version", "argv"] {
         system[key].to_string().hash(&mut hasher);
@@ -147,6 +166,8 @@ mod tests {
             models: BTreeMap::from([("vae".to_owned(), models.iter().map(file).collect())]),
             embeddings: Vec::new(),
             system_stats: json!({"system": {"ram_free": free}, "devices": [{"name": "cpu", "vram_free": free}]}),
+            model_folders: BTreeMap::new(),
+            model_inputs: BTreeMap::new(),
         }
     }
 

@@ -24,6 +24,8 @@ pub struct WorkerConfig {
     pub comfyui_base_dir: PathBuf,
     pub engine_start_timeout: Duration,
     pub cache_dir: PathBuf,
+    /// How much room participants' models may take beside ComfyUI's own.
+    pub model_cache_bytes: u64,
     pub logging: LogOptions,
 }
 
@@ -49,6 +51,7 @@ impl WorkerConfig {
             comfyui_base_dir: settings.path("COMFYUI_BASE_DIR"),
             engine_start_timeout: settings.seconds("ENGINE_START_TIMEOUT_SECONDS", 1..=86_400),
             cache_dir: settings.path("CACHE_DIR"),
+            model_cache_bytes: settings.bytes("MODEL_CACHE_BYTES"),
             logging: LogOptions::read(&mut settings),
         };
         // Asked of the settings, not of the values: a bad COMFYUI_URL has been told already.
@@ -90,6 +93,7 @@ mod tests {
         let config = read(LEAST).unwrap();
         assert_eq!(config.server_url, "http://127.0.0.1:8080");
         assert_eq!(config.comfyui_port, 8188);
+        assert_eq!(config.model_cache_bytes, 200 << 30);
         assert_eq!(config.engine_start_timeout, Duration::from_secs(300));
         assert!(!config.worker_name.is_empty());
         assert!(!format!("{config:?}").contains("hunter2"));

@@ -13,7 +13,7 @@ use worker::engine::{EngineOptions, EngineSource, EngineTiming, LaunchOptions};
 
 /// How long giving jobs back and stopping ComfyUI may take together.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
-/// How much room input files of earlier jobs may take.
+/// How much room input files of earlier jobs may take, here and in ComfyUI's input folder each.
 const CACHE_CAPACITY_BYTES: u64 = 16 << 30;
 
 #[tokio::main]
@@ -66,6 +66,8 @@ fn options(config: WorkerConfig) -> anyhow::Result<WorkerOptions> {
         name: config.worker_name,
         cache_dir: config.cache_dir,
         cache_capacity_bytes: CACHE_CAPACITY_BYTES,
+        model_capacity_bytes: config.model_cache_bytes,
+        engine_input_capacity_bytes: CACHE_CAPACITY_BYTES,
         engine: EngineOptions { source, timing: EngineTiming::new(config.engine_start_timeout) },
     })
 }

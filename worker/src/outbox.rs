@@ -36,7 +36,7 @@ impl Outgoing {
             (Self::Event { event: old, .. }, Self::Event { event: new, .. }) => {
                 old["type"] == new["type"]
                     && match old["type"].as_str() {
-                        Some("progress_state") => true,
+                        Some("progress_state" | "notification") => true,
                         Some("progress") => old["data"]["node"] == new["data"]["node"],
                         _ => false,
                     }
@@ -53,7 +53,7 @@ impl Outgoing {
     fn is_passing(&self) -> bool {
         match self {
             Self::Event { event, .. } => {
-                matches!(event["type"].as_str(), Some("progress_state" | "progress"))
+                matches!(event["type"].as_str(), Some("progress_state" | "progress" | "notification"))
             }
             Self::Preview { .. } => true,
             Self::Barrier { .. } => false,

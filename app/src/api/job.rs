@@ -146,8 +146,11 @@ impl ProgressView {
         format::percent(self.value, self.max)
     }
 
-    /// `node 3 of 7`: the running one counted in.
+    /// `node 3 of 7`: the running one counted in. Nothing while the job is prepared.
     pub fn node_place(&self) -> String {
+        if self.nodes_total == 0 {
+            return String::new();
+        }
         let running = (self.nodes_done + 1).min(self.nodes_total.max(1));
         format!("node {}", format::place(running, self.nodes_total))
     }
@@ -320,6 +323,7 @@ mod tests {
         assert_eq!(progress.summary(), "KSampler · 45 %");
         assert_eq!(progress.node_place(), "node 3 of 7");
         assert_eq!(ProgressView { max: 0.0, ..progress.clone() }.summary(), "KSampler");
+        assert_eq!(ProgressView { nodes_total: 0, ..progress.clone() }.node_place(), "");
         assert_eq!(ProgressView { nodes_done: 7, ..progress }.node_place(), "node 7 of 7");
     }
 }

@@ -1,12 +1,14 @@
 //! `/object_info` as one seat sees it.
 //!
-//! Invariant: a file combo lists this seat's files only; nothing of the engine's own
-//! input folder, where all seats' files lie, is shown to anybody.
+//! Invariant: a file combo lists this seat's files only, and a model combo the engine's models
+//! and this seat's; nothing of the engine's own input folder or among the copies of all seats'
+//! models is shown to anybody.
 
 use serde_json::{Map, Value};
 
 use crate::ENGINE_FOLDER;
 use crate::file_inputs::{FileForm, FileInput, file_inputs, names_nothing};
+use crate::models::{self, SeatModels};
 
 /// The files of one seat, as paths relative to the folder, `/`-separated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,10 +22,16 @@ pub struct SeatListing {
 pub fn personalise(
     object_info: &Map<String, Value>,
     listing: &SeatListing,
+    models: SeatModels<'_>,
     base_path: &str,
 ) -> Map<String, Value> {
     let mut catalog = object_info.clone();
     for (class_type, definition) in &mut catalog {
+        for input in models.inputs_of(class_type) {
+            if let Some(choices) = entry_mut(definition, input).and_then(choices_mut) {
+                models::offer(choices, models, class_type, input);
+            }
+        }
         for input in file_inputs(class_type, definition) {
             if let Some(entry) = entry_mut(definition, &input.name) {
                 offer_files(entry, &input, listing);
@@ -108,6 +116,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::models::{ModelInputs, OwnModel};
 
     fn seen(object_info: Value) -> Value {
         let listing = SeatListing {
@@ -116,7 +125,31 @@ mod tests {
                 .to_vec(),
             outputs: ["ComfyUI_00001_.png", "sub/x.png"].map(str::to_owned).to_vec(),
         };
-        Value::Object(personalise(object_info.as_object().unwrap(), &listing, "/user/user001/comfy"))
+        let inputs = ModelInputs::from([(
+            "LoraLoader".to_owned(),
+            [("lora_name".to_owned(), [("loras".to_owned(), vec![".safetensors".to_owned()])].into())].into(),
+        )]);
+        let own = [OwnModel {
+            folder: "loras".into(),
+            name: "style.safetensors".into(),
+            sha256: "0".repeat(64),
+            bytes: 1,
+        }];
+        let models = SeatModels { inputs: &inputs, own: &own };
+        Value::Object(personalise(object_info.as_object().unwrap(), &listing, models, "/user/user001/comfy"))
+    }
+
+    #[test]
+    fn own_models_are_offered_beside_the_engines() {
+        let seen = seen(json!({
+            "LoraLoader": {"input": {"required": {"lora_name": [["a", "z"], {"default": "z"}]}}},
+            "VAELoader": {"input": {"required": {"vae_name": [["v"]]}}},
+        }));
+        assert_eq!(
+            seen["LoraLoader"]["input"]["required"]["lora_name"],
+            json!([["a", "mine/style.safetensors", "z"], {"default": "z"}])
+        );
+        assert_eq!(seen["VAELoader"]["input"]["required"]["vae_name"], json!([["v"]]));
     }
 
     #[test]

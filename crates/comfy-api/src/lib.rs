@@ -1,7 +1,8 @@
 //! ComfyUI's wire: what its web client and server say to each other.
 //!
 //! The pure half reads and writes JSON and does no I/O: [`prompt`] and [`validate`] answer
-//! `POST /prompt` as ComfyUI would, [`catalog`] shows a seat its own `/object_info`,
+//! `POST /prompt` as ComfyUI would, [`catalog`] shows a seat its own `/object_info`, [`models`]
+//! says what its own models are called where,
 //! [`rewrite`] prepares a graph for a shared engine and [`restore`] undoes it in what the
 //! engine says, [`shape`] tells how much work a graph is, [`views`] and [`events`] speak to the frontend. [`client`] talks to a real
 //! ComfyUI.
@@ -15,6 +16,7 @@ pub mod catalog;
 pub mod client;
 pub mod events;
 pub mod file_inputs;
+pub mod models;
 mod node_definition;
 pub mod prompt;
 mod python;

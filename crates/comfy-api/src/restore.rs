@@ -1,12 +1,14 @@
 //! Turns what the engine says about a rewritten prompt back into the seat's own words.
 //!
 //! Invariant: after [`restore_event`] an `execution_error` holds no absolute path of the
-//! engine, and no event names an engine-side file that we put there.
+//! engine, and no event names an engine-side file that we put there: not this seat's, and of no
+//! other seat's model so much as its hash.
 
 use std::collections::HashSet;
 
 use serde_json::{Map, Value};
 
+use crate::models::{OwnModel, SENTINEL_PREFIX};
 use crate::rewrite::{Rewritten, RewrittenInput};
 
 const ADDED_NODE_MARK: &str = "cm";
@@ -14,8 +16,8 @@ const ADDED_NODE_MARK: &str = "cm";
 /// The names of one rewritten prompt.
 #[derive(Debug, Clone, Default)]
 pub struct EngineNames {
-    /// Engine-side path below the input folder → what the seat calls it.
-    inputs: Vec<(String, String)>,
+    /// Engine-side path below the input or a model folder → what the seat calls it.
+    files: Vec<(String, String)>,
     /// With a final slash.
     output_folder: String,
     added_nodes: HashSet<String>,
@@ -27,12 +29,12 @@ pub struct EngineNames {
 
 impl EngineNames {
     pub fn new(inputs: &[RewrittenInput], output_folder: &str, added_nodes: &[String]) -> Self {
-        let inputs = inputs
+        let files = inputs
             .iter()
             .map(|input| (format!("{}/{}", input.subfolder, input.filename), input.path.to_string()))
             .collect();
         Self {
-            inputs,
+            files,
             output_folder: format!("{}/", output_folder.trim_end_matches('/')),
             added_nodes: added_nodes.iter().cloned().collect(),
             ..Self::default()
@@ -41,7 +43,15 @@ impl EngineNames {
 
     pub fn of(rewritten: &Rewritten, output_folder: &str) -> Self {
         let nodes = rewritten.prompt.keys().filter(|id| !rewritten.added_nodes.contains(id));
-        Self::new(&rewritten.inputs, output_folder, &rewritten.added_nodes).with_nodes(nodes.cloned())
+        Self::new(&rewritten.inputs, output_folder, &rewritten.added_nodes)
+            .with_models(&rewritten.models)
+            .with_nodes(nodes.cloned())
+    }
+
+    /// With these, the seat's models are called as the seat does.
+    pub fn with_models(mut self, models: &[OwnModel]) -> Self {
+        self.files.extend(models.iter().map(|model| (model.engine_name(), model.seat_name())));
+        self
     }
 
     /// With these, ids of other prompts' nodes are taken out of errors.
@@ -146,9 +156,10 @@ fn is_own(id: &str, names: &EngineNames) -> bool {
 
 fn restore_text(text: &str, names: &EngineNames, redacts_paths: bool) -> Option<String> {
     let mut restored = text.to_owned();
-    for (engine, seat) in &names.inputs {
+    for (engine, seat) in &names.files {
         replace_path(&mut restored, engine, seat);
     }
+    redact_models(&mut restored);
     if names.output_folder.len() > 1 {
         replace_path(&mut restored, &names.output_folder, "");
         replace_path(&mut restored, names.output_folder.trim_end_matches('/'), "output");
@@ -160,6 +171,26 @@ fn restore_text(text: &str, names: &EngineNames, redacts_paths: bool) -> Option<
         restored = redact_absolute_paths(&restored);
     }
     (restored != text).then_some(restored)
+}
+
+/// Takes out what is left of the names of models' copies: a refusal lists all choices, and those
+/// that are not restored by now are other seats'.
+fn redact_models(text: &mut String) {
+    const FOLDER: &str = "cm/";
+    const HASH_CHARS: usize = 64;
+    let mut searched = 0;
+    while let Some(found) = text[searched..].find(FOLDER) {
+        let start = searched + found;
+        let name = &text[start + FOLDER.len()..];
+        let length = name.find(|end: char| !is_name_character(end)).unwrap_or(name.len());
+        let is_hash = name.chars().take_while(char::is_ascii_hexdigit).count() >= HASH_CHARS;
+        if is_hash || name.starts_with(SENTINEL_PREFIX) {
+            text.replace_range(start..start + FOLDER.len() + length, "…");
+            searched = start + "…".len();
+        } else {
+            searched = start + FOLDER.len();
+        }
+    }
 }
 
 /// Replaces `from` and whatever absolute path leads to it.
@@ -344,6 +375,24 @@ mod tests {
         assert_eq!(cached["data"]["nodes"], json!(["5"]));
         let mut end = json!({"type": "executing", "data": {"node": null, "prompt_id": "p"}});
         assert!(restore_event(&mut end, &names()));
+    }
+
+    #[test]
+    fn models_are_called_as_the_seat_does_and_others_not_at_all() {
+        let own = OwnModel {
+            folder: "loras".into(),
+            name: "style.safetensors".into(),
+            sha256: "a".repeat(64),
+            bytes: 1,
+        };
+        let (mine, theirs) = (own.engine_name(), format!("cm/{}.safetensors", "b".repeat(64)));
+        let names = names().with_models(&[own]);
+        let mut text = json!(format!(
+            "'{mine}' of ['{mine}', '{theirs}', 'cm/probe-loras.safetensors', 'cm/other'], /srv/m/loras/{mine}, embedding:{mine}"
+        ));
+        restore_value(&mut text, &names, false);
+        let seen = "'mine/style.safetensors' of ['mine/style.safetensors', '…', '…', 'cm/other'], mine/style.safetensors, embedding:mine/style.safetensors";
+        assert_eq!(text, seen);
     }
 
     proptest! {

@@ -6,6 +6,7 @@ use std::io::Read;
 
 use comfy_api::annotated_path::{AnnotatedPath, FileKind};
 use comfy_api::catalog::{SeatListing, personalise};
+use comfy_api::models::{ModelInputs, SeatModels};
 use comfy_api::prompt::{PromptError, PromptRequest, prune_prompt};
 use comfy_api::rewrite::{ResolvedInput, RewriteError, RewriteOptions, Rewritten, rewrite_prompt};
 use comfy_api::validate::{InputFiles, Validated, validate_prompt};
@@ -91,10 +92,17 @@ fn malformed_json_is_explained_where_comfyui_fails() {
     assert_eq!((error.status, error.kind()), (400, "invalid_json"));
 }
 
+/// The seat has no models of its own.
+fn no_models() -> SeatModels<'static> {
+    static INPUTS: ModelInputs = ModelInputs::new();
+    SeatModels { inputs: &INPUTS, own: &[] }
+}
+
 fn rewrite(name: &str, catalog: &Map<String, Value>) -> Result<Rewritten, RewriteError> {
     let case = capture("outputs_by_node").remove(name).unwrap();
     let prompt = case["prompt"].as_object().unwrap();
-    let options = RewriteOptions { output_folder: "cm/job/1", input_folder: "cm/user001" };
+    let options =
+        RewriteOptions { output_folder: "cm/job/1", input_folder: "cm/user001", models: no_models() };
     let resolve = |path: &AnnotatedPath| {
         RecordedFiles.exists(path).then(|| ResolvedInput { sha256: "ab12".to_owned(), bytes: 1 })
     };
@@ -170,7 +178,7 @@ fn every_other_recorded_graph_is_accepted_unchanged() {
 fn a_seats_catalog_shows_nothing_of_the_recorded_input_folder() {
     let recorded = catalog();
     let listing = SeatListing { inputs: vec!["mine.png".to_owned()], outputs: Vec::new() };
-    let seen = personalise(&recorded, &listing, "/user/user001/comfy");
+    let seen = personalise(&recorded, &listing, no_models(), "/user/user001/comfy");
     let (before, after) = (Value::Object(recorded).to_string(), Value::Object(seen).to_string());
     for name in ["in (1).png", "clip.mp4", "x.html", "\"clipspace\"", "\"a/b\"", "\"/internal/files/output\""]
     {

@@ -7,6 +7,7 @@
 //! | `PUT  /worker/v1/catalog` | [`Catalog`] as JSON, `Content-Encoding: gzip` | 204 |
 //! | `POST /worker/v1/jobs/{job}/claim` | [`Claim`] | [`Assignment`] |
 //! | `GET  /worker/v1/jobs/{job}/inputs/{index}?token=` | – | the file's bytes |
+//! | `GET  /worker/v1/jobs/{job}/models/{index}?token=` | `Range` | the model's bytes |
 //! | `PUT  /worker/v1/jobs/{job}/artifacts?`[`ArtifactQuery`] | the file's bytes | [`PlacedFile`] |
 //! | `POST /worker/v1/jobs/{job}/result` | [`ResultReport`] | 204 |
 //! | `POST /worker/v1/jobs/{job}/release` | [`Release`] | 204 |
@@ -24,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 /// The protocol version that a worker names in [`WorkerFrame::Hello`].
-pub const PROTOCOL_VERSION: u32 = 2;
+pub const PROTOCOL_VERSION: u32 = 3;
 
 /// Where a worker finds its tasks.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -119,7 +120,17 @@ pub struct Catalog {
     pub embeddings: Vec<String>,
     /// `/system_stats` as ComfyUI gave it.
     pub system_stats: Value,
+    /// The model folders that the worker can place participants' models in, each with the
+    /// extensions that it lists.
+    #[serde(default)]
+    pub model_folders: BTreeMap<String, Vec<String>>,
+    /// Class → input → the folders of `model_folders` that it lists, each with the extensions.
+    #[serde(default)]
+    pub model_inputs: ModelInputs,
 }
+
+/// Class → input → model folder → extensions.
+pub type ModelInputs = BTreeMap<String, BTreeMap<String, BTreeMap<String, Vec<String>>>>;
 
 /// One model file, named relative to its folder, `/`-separated.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -148,6 +159,8 @@ pub struct Assignment {
     pub partial_execution_targets: Vec<String>,
     /// Files to bring to the engine's input folder first.
     pub inputs: Vec<InputFile>,
+    /// Models of the participant's own to bring to the engine's model folders first.
+    pub models: Vec<NeededModel>,
     /// Every output file of this attempt lies below this folder of the engine's output folder.
     pub output_folder: String,
     /// Nodes that the rewriting added: their events are not the participant's.
@@ -160,6 +173,18 @@ pub struct InputFile {
     pub index: usize,
     /// Where it goes below the engine's input folder; names its content.
     pub subfolder: String,
+    pub filename: String,
+    pub sha256: String,
+    pub bytes: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NeededModel {
+    /// Its place in the assignment, for the download.
+    pub index: usize,
+    /// One of the catalog's `model_folders`.
+    pub folder: String,
+    /// `<sha256>.<ext>`: what it is called below `cm/` of that folder.
     pub filename: String,
     pub sha256: String,
     pub bytes: u64,

@@ -11,6 +11,7 @@ pub mod error;
 pub mod events;
 pub mod jobs;
 mod policy;
+mod seat_models;
 mod seats;
 mod workers;
 
@@ -20,5 +21,6 @@ pub use error::StoreError;
 pub use events::{Event, EventFilter, EventKind, RecordedEvent};
 pub use jobs::{EndedTotals, FinishedRun, JobGraph, JobResult, JobShape, NewJob, StoredJob, Submitted};
 pub use policy::Policy;
+pub use seat_models::SeatModel;
 pub use seats::{Seat, SeatService};
 pub use workers::StoredWorker;

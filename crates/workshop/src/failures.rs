@@ -60,7 +60,11 @@ pub(crate) fn of_infrastructure(kind: FailureKind, reason: &str) -> Failure {
         FailureKind::InputMissing => {
             ("A file that the graph loads could not be found.", "Upload it again and press Run.")
         }
-        FailureKind::WorkerLost | FailureKind::Node | FailureKind::Refused | FailureKind::MissingModel => (
+        FailureKind::MissingModel => (
+            "A model that the graph uses could not be brought to the GPU machine.",
+            "Upload it again or choose another, and press Run. If it fails again, tell the instructor.",
+        ),
+        FailureKind::WorkerLost | FailureKind::Node | FailureKind::Refused => (
             "The GPU machine could not finish your job.",
             "Press Run again; if it fails again, tell the instructor.",
         ),

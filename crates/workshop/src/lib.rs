@@ -18,6 +18,7 @@ mod health;
 pub mod hub;
 mod line;
 mod metrics;
+mod models;
 pub mod overview;
 mod policy;
 mod queries;
@@ -39,10 +40,11 @@ use uuid::Uuid;
 
 pub use accounts::SeatLink;
 pub use activity::{ActivityEntry, ActivityFilter};
-pub use catalog::CatalogView;
+pub use catalog::{CatalogView, SeatObjectInfo};
 pub use editor::JobsQuery;
 pub use error::WorkshopError;
 pub use health::Health;
+pub use models::{MODEL_EXTENSIONS, OpenModel};
 pub use reports::WorkerConnection;
 pub use submit::Submitted;
 pub use workers::WorkerHello;
@@ -102,6 +104,8 @@ struct Inner {
     metrics: metrics::Metrics,
     dispatcher: Notify,
     health: health::Observed,
+    models: models::Models,
+    object_infos: catalog::ObjectInfos,
 }
 
 impl Workshop {
@@ -123,6 +127,8 @@ impl Workshop {
                 metrics: metrics::Metrics::default(),
                 dispatcher: Notify::new(),
                 health: health::Observed::default(),
+                models: models::Models::default(),
+                object_infos: catalog::ObjectInfos::default(),
             }),
         };
         workshop.load_accounts().await?;

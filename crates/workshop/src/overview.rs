@@ -89,13 +89,13 @@ pub struct Wait {
 /// What ComfyUI says of a running job; never estimated.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobProgress {
-    /// The running node, as the participant's graph calls it.
+    /// The running node, as the participant's graph calls it; none while the job is prepared.
     pub node_id: String,
     pub node_title: String,
     /// Steps done and in all within that node.
     pub value: f64,
     pub max: f64,
-    /// Nodes finished and in all.
+    /// Nodes finished and in all; none in all while the job is prepared.
     pub nodes_done: u32,
     pub nodes_total: u32,
 }

@@ -96,7 +96,7 @@ impl Workshop {
                 finished_at: job.finished_at(),
                 priority: job.priority,
                 wait: places.get(&job.id).map(|place| wait(job, place)),
-                progress: self.inner.runs.progress(job.id).filter(|_| job.phase() == JobPhase::Running),
+                progress: self.inner.runs.progress(job.id).filter(|_| job.lease().is_some()),
                 failure: match &job.state {
                     JobState::Failed { failure, .. } => Some(failure.clone()),
                     _ => None,

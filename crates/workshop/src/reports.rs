@@ -8,13 +8,15 @@ use std::collections::{HashMap, HashSet};
 use bytes::Bytes;
 use comfy_api::ENGINE_FOLDER;
 use comfy_api::events;
+use comfy_api::models::SeatModels;
 use comfy_api::prompt::prune_prompt;
 use comfy_api::restore::{EngineNames, restore_error, restore_event, restore_value};
 use comfy_api::rewrite::{ResolvedInput, RewriteOptions, Rewritten, rewrite_prompt};
 use domain::job::JobPhase;
 use domain::{Failure, Job, JobId, LeaseToken, WorkerId};
 use queue::report::{
-    Assignment, DeviceStats, EngineState, InputFile, LeaseRef, Outcome, Release, ResultReport, ServerFrame,
+    Assignment, DeviceStats, EngineState, InputFile, LeaseRef, NeededModel, Outcome, Release, ResultReport,
+    ServerFrame,
 };
 use serde_json::{Map, Value};
 use store::{Event, EventKind, JobResult, StoredJob, StoredWorker};
@@ -159,7 +161,7 @@ impl Workshop {
         self.inner.hub.send(seat, client_id.as_deref(), FramePayload::Text(frame));
         match kind.as_str() {
             "execution_start" => self.announce_queue(seat).await,
-            "progress_state" => self.inner.hub.changed(),
+            "progress_state" | "notification" => self.inner.hub.changed(),
             _ => {}
         }
         Ok(())
@@ -291,7 +293,7 @@ impl Workshop {
     }
 
     /// Uses the job's run, which is made again from the record after a restart of the server.
-    async fn with_run<T>(
+    pub(crate) async fn with_run<T>(
         &self,
         id: JobId,
         token: LeaseToken,
@@ -314,26 +316,32 @@ impl Workshop {
     async fn prepare(&self, stored: &StoredJob, token: LeaseToken) -> Result<Assignment, Preparation> {
         let job = &stored.job;
         let graph = self.store().graph(job.id).await.map_err(WorkshopError::from)?;
-        let catalog = self.object_info(job.seat).await?.ok_or(WorkshopError::NotFound)?;
         let files = self.files().seat(job.seat).await.map_err(WorkshopError::from)?;
         let (output_folder, input_folder) = engine_folders(job);
         let prompt = prune_prompt(&graph.prompt, &graph.outputs_to_execute);
+        let catalog = self.catalog().ok_or(WorkshopError::NotFound)?;
+        let definitions = self.definitions_for(job.seat, &prompt).await?.ok_or(WorkshopError::NotFound)?;
+        let own = self.own_models(job.seat).await?;
         let (rewritten, prompt) = tokio::task::spawn_blocking({
             let (output_folder, input_folder) = (output_folder.clone(), input_folder);
             move || {
-                let options = RewriteOptions { output_folder: &output_folder, input_folder: &input_folder };
+                let options = RewriteOptions {
+                    output_folder: &output_folder,
+                    input_folder: &input_folder,
+                    models: SeatModels { inputs: &catalog.model_inputs, own: &own },
+                };
                 let resolve = |path: &comfy_api::annotated_path::AnnotatedPath| {
                     let (sha256, bytes) = files.hash_blocking(path)?;
                     Some(ResolvedInput { sha256, bytes })
                 };
-                (rewrite_prompt(&prompt, &catalog, &options, &resolve), prompt)
+                (rewrite_prompt(&prompt, &definitions, &options, &resolve), prompt)
             }
         })
         .await
         .map_err(|error| WorkshopError::BadRequest(format!("the graph could not be prepared: {error}")))?;
         let rewritten = rewritten.map_err(|error| Preparation::Job(failures::of_missing_input(&error)))?;
         let names = EngineNames::of(&rewritten, &output_folder);
-        let Rewritten { prompt: engine_prompt, inputs, added_nodes } = rewritten;
+        let Rewritten { prompt: engine_prompt, inputs, models, added_nodes } = rewritten;
 
         let manifest = inputs.iter().enumerate().map(|(index, input)| InputFile {
             index,
@@ -342,11 +350,19 @@ impl Workshop {
             sha256: input.sha256.clone(),
             bytes: input.bytes,
         });
+        let needed = models.iter().enumerate().map(|(index, model)| NeededModel {
+            index,
+            folder: model.folder.clone(),
+            filename: model.engine_filename(),
+            sha256: model.sha256.clone(),
+            bytes: model.bytes,
+        });
         let assignment = Assignment {
             prompt: engine_prompt,
             extra_data: graph.extra_data,
             partial_execution_targets: graph.outputs_to_execute,
             inputs: manifest.collect(),
+            models: needed.collect(),
             output_folder,
             added_nodes,
         };
@@ -359,6 +375,7 @@ impl Workshop {
                 client_id: stored.client_id.clone(),
                 titles,
                 inputs,
+                models,
                 names,
                 progress: None,
                 cached: HashSet::new(),

@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Mutex;
 
+use comfy_api::models::OwnModel;
 use comfy_api::restore::EngineNames;
 use comfy_api::rewrite::RewrittenInput;
 use domain::{JobId, LeaseToken, SeatId};
@@ -27,6 +28,7 @@ pub(crate) struct Run {
     /// Node → what the participant calls it.
     pub titles: HashMap<String, String>,
     pub inputs: Vec<RewrittenInput>,
+    pub models: Vec<OwnModel>,
     /// How to say in the participant's words what the engine says.
     pub names: EngineNames,
     pub progress: Option<JobProgress>,
@@ -86,7 +88,11 @@ impl Run {
     /// Takes note of one of ComfyUI's messages.
     pub(crate) fn note(&mut self, kind: &str, data: &Map<String, Value>, frame: &str) {
         match kind {
-            "execution_start" => self.catch_up.execution_start = Some(frame.to_owned()),
+            "execution_start" => {
+                self.catch_up.execution_start = Some(frame.to_owned());
+                // What was told of its preparation is over.
+                self.progress = None;
+            }
             "execution_cached" => {
                 self.catch_up.execution_cached = Some(frame.to_owned());
                 let nodes = data.get("nodes").and_then(Value::as_array).into_iter().flatten();
@@ -97,9 +103,24 @@ impl Run {
                 self.catch_up.progress_state = Some(frame.to_owned());
                 self.progress = progress(data, &self.titles, &self.cached);
             }
+            "notification" => self.progress = preparation(data).or_else(|| self.progress.take()),
             _ => {}
         }
     }
+}
+
+/// The portal's progress from what a worker tells while it fetches a model.
+fn preparation(data: &Map<String, Value>) -> Option<JobProgress> {
+    let name = data.get("name")?.as_str()?;
+    let number = |field: &str| data.get(field).and_then(Value::as_f64);
+    Some(JobProgress {
+        node_id: String::new(),
+        node_title: format!("Fetching {name}"),
+        value: number("done_bytes")?,
+        max: number("total_bytes")?,
+        nodes_done: 0,
+        nodes_total: 0,
+    })
 }
 
 /// The portal's progress from a `progress_state`: its running node and the count of those that
@@ -147,6 +168,18 @@ mod tests {
             (progress.value, progress.max, progress.nodes_done, progress.nodes_total),
             (2.0, 4.0, 2, 3)
         );
+    }
+
+    #[test]
+    fn a_model_on_its_way_is_told() {
+        let data =
+            serde_json::json!({"value": "…", "name": "mine/a.gguf", "done_bytes": 2, "total_bytes": 8});
+        let progress = preparation(data.as_object().unwrap()).unwrap();
+        assert_eq!(
+            (progress.node_title.as_str(), progress.value, progress.max),
+            ("Fetching mine/a.gguf", 2.0, 8.0)
+        );
+        assert_eq!(preparation(&Map::new()), None);
     }
 
     #[test]

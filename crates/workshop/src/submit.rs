@@ -1,6 +1,7 @@
 //! Queueing a prompt: checked against the stored catalog, written once, answered at once.
 
 use comfy_api::annotated_path::AnnotatedPath;
+use comfy_api::models::SeatModels;
 use comfy_api::prompt::{PromptError, PromptRequest, prune_prompt};
 use comfy_api::rewrite::{ResolvedInput, RewriteOptions, rewrite_prompt};
 use comfy_api::shape::PromptShape;
@@ -34,12 +35,15 @@ impl Workshop {
     async fn check_and_queue(&self, seat: SeatId, body: &[u8]) -> Result<Submitted, WorkshopError> {
         let request = PromptRequest::parse(body)?;
         let id = self.job_id(request.prompt_id.as_deref())?;
-        let catalog = self.object_info(seat).await?.ok_or_else(no_catalog)?;
+        let catalog = self.catalog().ok_or_else(no_catalog)?;
+        let definitions = self.definitions_for(seat, &request.prompt).await?.ok_or_else(no_catalog)?;
+        let own = self.own_models(seat).await?;
         let files = self.files().seat(seat).await?;
         let (validated, request) = tokio::task::spawn_blocking(move || {
             let targets = request.partial_execution_targets.as_deref();
-            let validated = validate_prompt(&request.prompt, &catalog, targets, &ExistingFiles(&files))?;
-            refuse_forbidden_paths(&validated, &catalog, &files)?;
+            let validated = validate_prompt(&request.prompt, &definitions, targets, &ExistingFiles(&files))?;
+            let models = SeatModels { inputs: &catalog.model_inputs, own: &own };
+            refuse_forbidden_paths(&validated, &definitions, models, &files)?;
             Ok::<_, PromptError>((validated, request))
         })
         .await
@@ -112,9 +116,10 @@ impl InputFiles for ExistingFiles<'_> {
 fn refuse_forbidden_paths(
     validated: &Validated,
     catalog: &Map<String, Value>,
+    models: SeatModels<'_>,
     files: &SeatFiles,
 ) -> Result<(), PromptError> {
-    let options = RewriteOptions { output_folder: "cm/check", input_folder: "cm/check" };
+    let options = RewriteOptions { output_folder: "cm/check", input_folder: "cm/check", models };
     let resolve = |path: &AnnotatedPath| {
         files.exists_blocking(path).then(|| ResolvedInput { sha256: "0".repeat(64), bytes: 0 })
     };

@@ -380,10 +380,6 @@ async fn no_view_leads_out_of_the_seat() {
     }
     let foreign = server.call(Method::GET, "/user/user002/comfy/view?filename=a.png&type=input", "").await;
     assert_eq!(foreign.status, StatusCode::NOT_FOUND);
-    assert_eq!(
-        server.get("/view_metadata/checkpoints?filename=a.safetensors").await.status,
-        StatusCode::NOT_FOUND
-    );
 }
 
 #[tokio::test]

@@ -1,12 +1,14 @@
-//! `/models…`, `/experiment/models…` and `/embeddings`: the engine's models from the stored
-//! catalog, without the engine's paths and without what belongs to other seats.
+//! `/models…`, `/experiment/models…`, `/embeddings` and `/view_metadata`: the engine's models from
+//! the stored catalog, without the engine's paths, and the seat's own beside them.
 
 use std::collections::BTreeMap;
 
 use axum::Router;
-use axum::extract::{FromRef, FromRequestParts, Path, State};
-use axum::response::Json;
+use axum::extract::{FromRef, FromRequestParts, Path, Query, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Json, Response};
 use axum::routing::get;
+use comfy_api::models::{EMBEDDINGS, SEAT_PREFIX, is_reserved};
 use domain::SeatId;
 use queue::report::ModelFile;
 use serde::Deserialize;
@@ -33,6 +35,7 @@ where
         .route("/experiment/models", get(folders_with_paths))
         .route("/experiment/models/{folder}", get(files))
         .route("/embeddings", get(embeddings))
+        .route("/view_metadata/{folder}", get(metadata))
 }
 
 #[derive(Deserialize)]
@@ -49,11 +52,8 @@ async fn names(
     State(workshop): State<Workshop>,
     Path(FolderPath { folder }): Path<FolderPath>,
 ) -> Result<Json<Vec<String>>, HttpError> {
-    let catalog = workshop.catalog().ok_or_else(HttpError::not_found)?;
-    let mut names: Vec<String> =
-        visible(&catalog.models, &folder, seat)?.map(|file| file.name.clone()).collect();
-    names.sort();
-    Ok(Json(names))
+    let files = seat_files(&workshop, seat, &folder).await?;
+    Ok(Json(files.into_iter().map(|file| file.name).collect()))
 }
 
 async fn folders_with_paths(_: SeatAccess, State(workshop): State<Workshop>) -> Json<Value> {
@@ -65,13 +65,62 @@ async fn files(
     State(workshop): State<Workshop>,
     Path(FolderPath { folder }): Path<FolderPath>,
 ) -> Result<Json<Value>, HttpError> {
-    let catalog = workshop.catalog().ok_or_else(HttpError::not_found)?;
-    Ok(Json(visible(&catalog.models, &folder, seat)?.map(file_listing).collect()))
+    Ok(Json(seat_files(&workshop, seat, &folder).await?.iter().map(file_listing).collect()))
 }
 
-async fn embeddings(SeatAccess(seat): SeatAccess, State(workshop): State<Workshop>) -> Json<Vec<String>> {
+/// Names without their extensions, as a text calls them.
+async fn embeddings(
+    SeatAccess(seat): SeatAccess,
+    State(workshop): State<Workshop>,
+) -> Result<Json<Vec<String>>, HttpError> {
     let all = workshop.catalog().map(|catalog| catalog.embeddings.clone()).unwrap_or_default();
-    Json(all.into_iter().filter(|name| is_visible(name, seat)).collect())
+    let own = own_files(&workshop, seat, EMBEDDINGS).await?;
+    let own = own.into_iter().map(|file| match file.name.rsplit_once('.') {
+        Some((stem, _)) => stem.to_owned(),
+        None => file.name,
+    });
+    let mut names: Vec<String> = all.into_iter().filter(|name| !is_reserved(name)).chain(own).collect();
+    names.sort();
+    Ok(Json(names))
+}
+
+#[derive(Deserialize)]
+struct MetadataQuery {
+    filename: Option<String>,
+}
+
+/// The header of a model file. Those of the engine's are not known here.
+async fn metadata(
+    SeatAccess(seat): SeatAccess,
+    State(workshop): State<Workshop>,
+    Path(FolderPath { folder }): Path<FolderPath>,
+    Query(query): Query<MetadataQuery>,
+) -> Result<Response, HttpError> {
+    let filename = query.filename.unwrap_or_default();
+    let name = filename.strip_prefix(SEAT_PREFIX).ok_or_else(HttpError::not_found)?;
+    let metadata = workshop.model_metadata(seat, &folder, name).await?;
+    let metadata = metadata.ok_or_else(HttpError::not_found)?;
+    Ok(([(header::CONTENT_TYPE, "application/json")], metadata).into_response())
+}
+
+/// What a seat sees in a model folder, sorted by name.
+async fn seat_files(workshop: &Workshop, seat: SeatId, folder: &str) -> Result<Vec<ModelFile>, HttpError> {
+    let catalog = workshop.catalog().ok_or_else(HttpError::not_found)?;
+    let shared = catalog.models.get(folder).ok_or_else(HttpError::not_found)?;
+    let mut files: Vec<ModelFile> = shared.iter().filter(|file| !is_reserved(&file.name)).cloned().collect();
+    files.extend(own_files(workshop, seat, folder).await?);
+    files.sort_by(|file, other| file.name.cmp(&other.name));
+    Ok(files)
+}
+
+async fn own_files(workshop: &Workshop, seat: SeatId, folder: &str) -> Result<Vec<ModelFile>, HttpError> {
+    let models = workshop.seat_models(seat).await?;
+    let own = models.into_iter().filter(|model| model.folder == folder).map(|model| ModelFile {
+        name: format!("{SEAT_PREFIX}{}", model.name),
+        size: model.bytes,
+        modified: model.created_at.unix_ms() as f64 / 1000.0,
+    });
+    Ok(own.collect())
 }
 
 /// `/internal/folder_paths`: each model folder with a name in place of its path.
@@ -98,48 +147,17 @@ fn placeholder(folder: &str) -> String {
     format!("models/{folder}")
 }
 
-fn visible<'a>(
-    models: &'a Models,
-    folder: &str,
-    seat: SeatId,
-) -> Result<impl Iterator<Item = &'a ModelFile> + use<'a>, HttpError> {
-    let files = models.get(folder).ok_or_else(HttpError::not_found)?;
-    Ok(files.iter().filter(move |file| is_visible(&file.name, seat)))
-}
-
-/// A model in a folder that is called like a seat is that seat's own.
-fn is_visible(name: &str, seat: SeatId) -> bool {
-    match name.split_once('/').map(|(folder, _)| folder.parse::<SeatId>()) {
-        Some(Ok(owner)) => owner == seat,
-        _ => true,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn models() -> Models {
         let file = |name: &str| ModelFile { name: name.into(), size: 1000, modified: 1795425601.5 };
-        let checkpoints =
-            ["sd15/b.safetensors", "a.ckpt", "user001/my.safetensors", "user002/their.safetensors"];
+        let checkpoints = ["sd15/b.safetensors", "a.ckpt"];
         BTreeMap::from([
             ("checkpoints".to_owned(), checkpoints.map(file).to_vec()),
             ("configs".to_owned(), vec![file("v1.yaml")]),
         ])
-    }
-
-    fn seat() -> SeatId {
-        SeatId::new(1).unwrap()
-    }
-
-    #[test]
-    fn a_seat_sees_shared_models_and_its_own() {
-        let models = models();
-        let names: Vec<_> =
-            visible(&models, "checkpoints", seat()).unwrap().map(|file| file.name.as_str()).collect();
-        assert_eq!(names, ["sd15/b.safetensors", "a.ckpt", "user001/my.safetensors"]);
-        assert!(visible(&models, "nope", seat()).is_err());
     }
 
     #[test]

@@ -2,12 +2,13 @@
 
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{DefaultBodyLimit, Path, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use bytes::Bytes;
 use serde_json::{Map, Value, json};
+use workshop::files::FilesError;
 
 use crate::auth::SeatAccess;
 use crate::error::HttpError;
@@ -51,17 +52,42 @@ async fn queue_info(
     Ok(Json(json!({"exec_info": {"queue_remaining": remaining}})))
 }
 
-async fn object_info(seat: SeatAccess, State(state): State<AppState>) -> Result<Response, HttpError> {
-    Ok(([(header::CACHE_CONTROL, "no-store")], Json(seat_object_info(&state, seat).await?)).into_response())
+async fn object_info(
+    SeatAccess(seat): SeatAccess,
+    State(state): State<AppState>,
+    request: HeaderMap,
+) -> Result<Response, HttpError> {
+    let object_info = state.workshop.object_info(seat).await?.ok_or_else(engine_never_seen)?;
+    let tag = format!("\"{}\"", object_info.sha256);
+    let asked = |name| request.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // Compression on the way may have made the tag a weak one.
+    let holds_it =
+        asked(header::IF_NONE_MATCH).split(',').any(|held| held.trim().trim_start_matches("W/") == tag);
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "private, no-cache"),
+        (header::VARY, "accept-encoding"),
+        (header::ETAG, tag.as_str()),
+    ];
+    if holds_it {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    if accepts_gzip(asked(header::ACCEPT_ENCODING)) {
+        let body = object_info.gzipped.clone();
+        return Ok(([(header::CONTENT_ENCODING, "gzip")], headers, body).into_response());
+    }
+    let json =
+        object_info.json().map_err(|source| FilesError::Io { operation: "unpack the node list", source })?;
+    Ok((headers, json).into_response())
 }
 
 async fn node_info(
-    seat: SeatAccess,
+    SeatAccess(seat): SeatAccess,
     State(state): State<AppState>,
     Path(path): Path<NodePath>,
-) -> Result<Json<Value>, HttpError> {
-    let mut all = seat_object_info(&state, seat).await?;
-    Ok(Json(all.remove(&path.class).map_or_else(|| json!({}), |node| json!({path.class: node}))))
+) -> Result<Json<Map<String, Value>>, HttpError> {
+    let definitions = state.workshop.node_definitions(seat, [path.class.as_str()]).await?;
+    Ok(Json(definitions.ok_or_else(engine_never_seen)?))
 }
 
 #[derive(serde::Deserialize)]
@@ -69,15 +95,17 @@ struct NodePath {
     class: String,
 }
 
-async fn seat_object_info(
-    state: &AppState,
-    SeatAccess(seat): SeatAccess,
-) -> Result<Map<String, Value>, HttpError> {
-    state.workshop.object_info(seat).await?.ok_or_else(|| {
-        HttpError::refused(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "engine_never_seen",
-            "The GPU machine has not connected yet, so there is no node list. Reload when the bar above says it is ready.",
-        )
+fn accepts_gzip(accepted: &str) -> bool {
+    accepted.split(',').any(|coding| {
+        let mut parts = coding.split(';').map(str::trim);
+        parts.next() == Some("gzip") && !parts.any(|quality| matches!(quality, "q=0" | "q=0.0"))
     })
+}
+
+fn engine_never_seen() -> HttpError {
+    HttpError::refused(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "engine_never_seen",
+        "The GPU machine has not connected yet, so there is no node list. Reload when the bar above says it is ready.",
+    )
 }

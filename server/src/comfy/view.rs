@@ -23,7 +23,7 @@ where
     SeatAccess: FromRequestParts<S>,
     SeatFolders: FromRef<S>,
 {
-    Router::new().route("/view", get(view)).route("/view_metadata/{folder}", get(view_metadata))
+    Router::new().route("/view", get(view))
 }
 
 #[derive(Deserialize)]
@@ -54,11 +54,6 @@ async fn view(
         Some(making) => making.respond(&request, open, name).await,
         None => file_response::respond(&request, open, "", seat_file::shown(name)).await,
     }
-}
-
-/// Metadata of model files: those are on the engines and not here.
-async fn view_metadata(_: SeatAccess) -> HttpError {
-    HttpError::not_found()
 }
 
 fn location(query: &ViewQuery) -> Result<FileLocation, HttpError> {

@@ -27,12 +27,17 @@ impl EngineSource {
         }
     }
 
-    /// Where ComfyUI writes outputs, as far as this worker knows.
-    pub fn output_dir(&self) -> Option<PathBuf> {
+    /// Where ComfyUI keeps models, input, output and temporary files, as far as this worker knows.
+    pub fn base_dir(&self) -> Option<PathBuf> {
         match self {
             Self::Running { .. } => None,
-            Self::Launched(launch) => Some(launch.base_dir.join("output")),
+            Self::Launched(launch) => Some(launch.base_dir.clone()),
         }
+    }
+
+    /// Where ComfyUI writes outputs, as far as this worker knows.
+    pub fn output_dir(&self) -> Option<PathBuf> {
+        Some(self.base_dir()?.join("output"))
     }
 }
 

@@ -20,6 +20,7 @@ use comfy_api::client::{ClientError, UploadInput};
 use super::{Run, RunError};
 use crate::registry::Stop;
 use crate::server::{ServerClient, ServerError, chain, until_answered};
+use crate::storage::Held;
 
 /// How many files are fetched at once.
 const FETCHES: usize = 4;
@@ -29,12 +30,27 @@ const DAMAGE_LIMIT: u32 = 3;
 const UPLOAD_TRIES: u32 = 3;
 
 impl Run<'_> {
+    /// Brings inputs and models to ComfyUI; they stay until what is returned is dropped.
+    pub(super) async fn prepare(self, assignment: &Assignment) -> Result<Vec<Held>, RunError> {
+        let inputs = self.context.engine_inputs.as_ref();
+        let inputs = inputs.map(|inputs| inputs.hold(&assignment.inputs));
+        let ((), mut held) =
+            futures::try_join!(self.bring_inputs(assignment), self.bring_models(assignment))?;
+        held.extend(inputs);
+        Ok(held)
+    }
+
     /// Fetches the inputs and hands them to ComfyUI.
-    pub(super) async fn prepare(self, assignment: &Assignment) -> Result<(), RunError> {
+    async fn bring_inputs(self, assignment: &Assignment) -> Result<(), RunError> {
         let fetches: Vec<_> = assignment.inputs.iter().map(|input| self.fetch(input).boxed()).collect();
         let files: Vec<_> = stream::iter(fetches).buffered(FETCHES).try_collect().await?;
         for (input, path) in assignment.inputs.iter().zip(files) {
             self.upload(input, &path).await?;
+        }
+        if let Some(inputs) = &self.context.engine_inputs
+            && !assignment.inputs.is_empty()
+        {
+            inputs.make_room().await;
         }
         Ok(())
     }

@@ -3,8 +3,10 @@
 //! It ends in exactly one of three ways: reported, given back, or dropped because the lease is
 //! somebody else's now. Nothing of it is told to the server without the lease's token.
 
+mod engine_inputs;
 mod follow;
 mod inputs;
+mod models;
 mod outcome;
 mod outputs;
 mod relay;
@@ -22,9 +24,11 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::engine::{Engine, Place, Turns};
+use crate::models::ModelCache;
 use crate::registry::{RunHandle, Stop};
 use crate::server::{ServerClient, ServerError, ServerLink, chain, until_answered};
 
+pub use engine_inputs::EngineInputs;
 pub use inputs::InputCache;
 
 /// How long a job may keep the worker from stopping while the server does not answer.
@@ -37,6 +41,9 @@ pub struct RunContext {
     pub engine: Arc<Engine>,
     pub turns: Arc<Turns>,
     pub cache: InputCache,
+    pub models: ModelCache,
+    /// Inputs in ComfyUI's own folder, where that is known.
+    pub engine_inputs: Option<EngineInputs>,
     /// Where ComfyUI writes outputs, if it is this worker's own.
     pub output_dir: Option<PathBuf>,
     /// A run that waits longer than this for ComfyUI to come up is given back.
@@ -143,7 +150,8 @@ impl Run<'_> {
 
     async fn claimed(self, assignment: &Assignment, place: Place) -> Result<ResultReport, RunError> {
         let preparing = self.prepare(assignment);
-        unless(self.handle.stopped(), preparing).await.map_err(RunError::Stopped)??;
+        // What was brought to the engine stays until the run is over.
+        let _held = unless(self.handle.stopped(), preparing).await.map_err(RunError::Stopped)??;
         let turn = unless(self.handle.stopped(), place.turn()).await.map_err(RunError::Stopped)?;
         let report = self.execute(assignment, turn).await;
         if let Some(output_dir) = &self.context.output_dir {

@@ -31,14 +31,14 @@ pub struct ServerClient {
     worker: WorkerId,
 }
 
-/// An input file on its way from the server.
+/// An input file or a model on its way from the server.
 pub struct InputBytes {
     response: Response,
 }
 
 impl InputBytes {
     pub fn into_stream(self) -> impl Stream<Item = Result<Bytes, ServerError>> + Send + use<> {
-        let transport = |source| ServerError::Transport { call: "fetch an input", source };
+        let transport = |source| ServerError::Transport { call: "fetch a file", source };
         self.response.bytes_stream().map_err(transport)
     }
 }
@@ -107,6 +107,26 @@ impl ServerClient {
             .query(&[("token", task.token.to_string())])
             .timeout(FILE_LIMIT);
         Ok(InputBytes { response: self.send("fetch an input", request).await? })
+    }
+
+    /// Opens one model of a claimed job from this byte on, or from its beginning where the server
+    /// cannot do that; says from which.
+    pub async fn model(
+        &self,
+        task: &TaskMessage,
+        index: usize,
+        first: u64,
+    ) -> Result<(u64, InputBytes), ServerError> {
+        let mut request = self
+            .request(Method::GET, &format!("jobs/{}/models/{index}", task.job))
+            .query(&[("token", task.token.to_string())])
+            .timeout(FILE_LIMIT);
+        if first > 0 {
+            request = request.header(header::RANGE, format!("bytes={first}-"));
+        }
+        let response = self.send("fetch a model", request).await?;
+        let first = if response.status() == StatusCode::PARTIAL_CONTENT { first } else { 0 };
+        Ok((first, InputBytes { response }))
     }
 
     /// Hands over one output file.

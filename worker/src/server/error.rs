@@ -14,6 +14,9 @@ pub enum ServerError {
         #[source]
         source: reqwest::Error,
     },
+    /// The connection is there, and nothing comes.
+    #[error("{call} brought nothing for too long")]
+    Silent { call: &'static str },
     /// The server, or something in front of it, cannot answer now.
     #[error("{call} was answered with {status}")]
     Unavailable { call: &'static str, status: u16 },
@@ -49,7 +52,10 @@ pub enum ServerError {
 impl ServerError {
     /// Whether asking again may bring another answer.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Transport { .. } | Self::Unavailable { .. } | Self::Unauthorized)
+        matches!(
+            self,
+            Self::Transport { .. } | Self::Silent { .. } | Self::Unavailable { .. } | Self::Unauthorized
+        )
     }
 }
 

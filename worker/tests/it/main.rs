@@ -6,4 +6,5 @@
 mod contract;
 mod process;
 mod scenarios;
+mod seat_models;
 mod support;

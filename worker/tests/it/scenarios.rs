@@ -19,21 +19,22 @@ use worker::engine::{EngineOptions, EngineSource, EngineTiming};
 use worker::registry::Stop;
 
 use crate::contract;
+use crate::seat_models::*;
 use crate::support::comfyui::{engine_options, launch_options};
 use crate::support::graphs;
 use crate::support::proxy::Proxy;
 use crate::support::server::{JobRecord, TOKEN, TestServer, Told};
 
 /// The one worker of the test, and its server.
-struct Bench {
-    server: TestServer,
-    worker: Worker,
-    base_dir: tempfile::TempDir,
+pub struct Bench {
+    pub server: TestServer,
+    pub worker: Worker,
+    pub base_dir: tempfile::TempDir,
 }
 
 impl Bench {
     /// Delivers a task as a queue's consumer would.
-    fn deliver(&self, task: &TaskMessage) -> JoinHandle<()> {
+    pub fn deliver(&self, task: &TaskMessage) -> JoinHandle<()> {
         let (handler, task) = (self.worker.handler.clone(), task.clone());
         tokio::spawn(async move { handler.handle(task).await })
     }
@@ -76,6 +77,8 @@ async fn the_worker_runs_jobs_in_a_real_comfyui() {
         name: "bench".to_owned(),
         cache_dir: base_dir.path().join("cache"),
         cache_capacity_bytes: 1 << 30,
+        model_capacity_bytes: MODEL_CAPACITY_BYTES,
+        engine_input_capacity_bytes: ENGINE_INPUT_CAPACITY_BYTES,
         engine: engine_options(launch_options(&base_dir.path().join("engine"))),
     };
     let id = WorkerId::from_uuid(Uuid::new_v4());
@@ -96,6 +99,14 @@ async fn the_worker_runs_jobs_in_a_real_comfyui() {
         a_picture_is_made_and_handed_over,
         an_input_is_fetched_once_and_used,
         a_missing_input_is_told,
+        the_inputs_that_list_models_are_found,
+        a_model_is_fetched_once_and_opened_by_comfyui,
+        a_model_that_two_runs_want_is_fetched_once,
+        a_broken_connection_is_gone_on_with,
+        a_model_with_a_wrong_hash_is_refused,
+        a_model_that_is_gone_is_told,
+        the_model_unused_for_longest_makes_room,
+        old_inputs_leave_comfyuis_folder,
         progress_is_passed_on,
         nodes_that_were_added_are_not_seen,
         a_nodes_error_is_told,
@@ -191,6 +202,7 @@ fn name_of(told: &Told) -> Option<String> {
             }
         }
         Told::Preview => return None,
+        Told::Model { .. } => "model".to_owned(),
         Told::Artifact { .. } => "file".to_owned(),
         Told::Result(_) => "result".to_owned(),
         Told::Released(_) => "release".to_owned(),
@@ -539,6 +551,8 @@ async fn a_comfyui_of_somebody_else_is_used_over_a_bad_line(bench: &Bench) {
         name: "guest".to_owned(),
         cache_dir: bench.base_dir.path().join("cache"),
         cache_capacity_bytes: 1 << 30,
+        model_capacity_bytes: MODEL_CAPACITY_BYTES,
+        engine_input_capacity_bytes: ENGINE_INPUT_CAPACITY_BYTES,
         engine: EngineOptions { source, timing },
     };
     let id = WorkerId::from_uuid(Uuid::new_v4());

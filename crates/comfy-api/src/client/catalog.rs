@@ -16,9 +16,13 @@ pub struct ModelEntry {
     pub modified: f64,
 }
 
-#[derive(Deserialize)]
-struct ModelFolder {
-    name: String,
+/// A kind of models, such as `checkpoints`.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct ModelFolder {
+    pub name: String,
+    /// Where ComfyUI looks for them, as paths of its machine.
+    #[serde(default)]
+    pub folders: Vec<String>,
 }
 
 impl ComfyClient {
@@ -31,10 +35,8 @@ impl ComfyClient {
         self.get_json("/object_info", &[]).await
     }
 
-    /// The kinds of models, such as `checkpoints`.
-    pub async fn model_folders(&self) -> Result<Vec<String>, ClientError> {
-        let folders: Vec<ModelFolder> = self.get_json("/experiment/models", &[]).await?;
-        Ok(folders.into_iter().map(|folder| folder.name).collect())
+    pub async fn model_folders(&self) -> Result<Vec<ModelFolder>, ClientError> {
+        self.get_json("/experiment/models", &[]).await
     }
 
     /// The model files of one kind.

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 
-pub use catalog::ModelEntry;
+pub use catalog::{ModelEntry, ModelFolder};
 pub use error::ClientError;
 pub use events::{EventStream, Frame};
 pub use files::{StoredFile, UploadInput};

@@ -1,11 +1,14 @@
 //! Prepares a seat's prompt for an engine that all seats share.
 //!
 //! Invariant: in a rewritten prompt every file input names a content-named file in the
-//! seat's folder of the engine's input folder, and every output prefix lies in the job's
-//! own folder. What cannot be brought into that form is refused, with node and input.
+//! seat's folder of the engine's input folder, every model of the seat's own its content-named
+//! copy, no embedding leads out of its folder, and every output prefix lies in the job's own
+//! folder. What cannot be brought into that form is refused, with node and input.
 //! All other inputs are left as they are.
 
+mod embeddings;
 mod inputs;
+mod models;
 mod prefixes;
 
 #[cfg(test)]
@@ -16,9 +19,11 @@ use thiserror::Error;
 
 use crate::annotated_path::AnnotatedPath;
 use crate::file_inputs::file_inputs;
+use crate::models::{OwnModel, SeatModels};
 use crate::node_definition::NodeDefinition;
 use crate::prompt::PromptError;
 
+pub use self::prefixes::ADDED_CLASSES;
 pub use crate::restore::{EngineNames, restore_event};
 
 /// Where a job's files lie on the engine.
@@ -28,6 +33,7 @@ pub struct RewriteOptions<'a> {
     pub output_folder: &'a str,
     /// Below the engine's input folder: `cm/user001`.
     pub input_folder: &'a str,
+    pub models: SeatModels<'a>,
 }
 
 /// The content of a seat's file.
@@ -54,6 +60,8 @@ pub struct Rewritten {
     pub prompt: Map<String, Value>,
     /// The files to bring to the engine; each once.
     pub inputs: Vec<RewrittenInput>,
+    /// The seat's models to bring to the engine; each once.
+    pub models: Vec<OwnModel>,
     /// Nodes that were not the participant's.
     pub added_nodes: Vec<String>,
 }
@@ -75,7 +83,8 @@ pub fn rewrite_prompt(
     options: &RewriteOptions<'_>,
     resolve: &dyn Fn(&AnnotatedPath) -> Option<ResolvedInput>,
 ) -> Result<Rewritten, RewriteError> {
-    let mut rewritten = Rewritten { prompt: prompt.clone(), inputs: Vec::new(), added_nodes: Vec::new() };
+    let mut rewritten =
+        Rewritten { prompt: prompt.clone(), inputs: Vec::new(), models: Vec::new(), added_nodes: Vec::new() };
     for (id, node) in prompt {
         let class_type = node.get("class_type").and_then(Value::as_str).unwrap_or_default();
         let definition = catalog.get(class_type).ok_or_else(|| {
@@ -93,6 +102,13 @@ pub fn rewrite_prompt(
                 .map_err(|reason| RewriteError::new(id, &input.name, reason))?;
             changes.push((input.name.clone(), value));
         }
+        for input in options.models.inputs_of(class_type) {
+            let Some(value) = given.get(input) else { continue };
+            let offered = || options.models.offered(class_type, input);
+            let value = models::rewrite(value, offered, &mut rewritten.models)
+                .map_err(|reason| RewriteError::new(id, input, reason))?;
+            changes.push((input.to_owned(), value));
+        }
         for input in prefixes::prefix_inputs(class_type, NodeDefinition::new(definition)) {
             let value = given.get(input.name);
             let value = prefixes::rewrite(&input, id, value, options.output_folder, catalog, &mut rewritten)
@@ -103,6 +119,9 @@ pub fn rewrite_prompt(
             if !changes.iter().any(|(changed, _)| changed == name) {
                 inputs::refuse_outside_path(name, value)
                     .map_err(|reason| RewriteError::new(id, name, reason))?;
+                let with_embeddings = embeddings::rewrite(value, options.models, &mut rewritten.models)
+                    .map_err(|reason| RewriteError::new(id, name, reason))?;
+                changes.extend(with_embeddings.map(|value| (name.clone(), value)));
             }
         }
         let target = rewritten

@@ -16,6 +16,8 @@ const DEFAULT_NAME: &str = "ComfyUI";
 const JOIN_CLASS: &str = "StringConcatenate";
 /// Takes `..` out of a computed prefix.
 const CLEAN_CLASS: &str = "StringReplace";
+/// Node classes that the rewriting may add to a prompt.
+pub const ADDED_CLASSES: [&str; 2] = [JOIN_CLASS, CLEAN_CLASS];
 const MAX_SEGMENT_CHARS: usize = 120;
 const MAX_PREFIX_BYTES: usize = 512;
 

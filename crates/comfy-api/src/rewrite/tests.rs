@@ -2,6 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::annotated_path::FileKind;
+use crate::models::{ModelInputs, OwnModel, SeatModels};
 
 fn catalog() -> Map<String, Value> {
     let prefix = |default: &str| json!(["STRING", {"default": default}]);
@@ -27,7 +28,13 @@ fn catalog() -> Map<String, Value> {
     catalog.as_object().unwrap().clone()
 }
 
-const OPTIONS: RewriteOptions<'_> = RewriteOptions { output_folder: "cm/job/2", input_folder: "cm/user001" };
+static NO_MODELS: ModelInputs = ModelInputs::new();
+
+const OPTIONS: RewriteOptions<'_> = RewriteOptions {
+    output_folder: "cm/job/2",
+    input_folder: "cm/user001",
+    models: SeatModels { inputs: &NO_MODELS, own: &[] },
+};
 
 fn resolve(path: &AnnotatedPath) -> Option<ResolvedInput> {
     let letter = match path.kind {
@@ -220,5 +227,46 @@ proptest! {
         let result = rewrite_in("Custom", inputs.clone(), &catalog()).unwrap();
         prop_assert_eq!(&result.prompt["1"]["inputs"], &inputs);
         prop_assert_eq!(result.prompt.len(), 2);
+    }
+}
+
+#[test]
+fn own_models_get_the_name_of_their_content() {
+    let own = |folder: &str, name: &str, letter: &str| OwnModel {
+        folder: folder.into(),
+        name: name.into(),
+        sha256: letter.repeat(64),
+        bytes: 1,
+    };
+    let own = [
+        own("loras", "style.safetensors", "a"),
+        own("vae", "style.safetensors", "b"),
+        own("embeddings", "word.safetensors", "c"),
+    ];
+    let inputs: ModelInputs =
+        serde_json::from_value(json!({"LoraLoader": {"lora_name": {"loras": [".safetensors"]}}})).unwrap();
+    let options = RewriteOptions { models: SeatModels { inputs: &inputs, own: &own }, ..OPTIONS };
+    let catalog = json!({"LoraLoader": {"input": {"required": {"lora_name": [[]], "text": ["STRING", {}]}}, "output": []}});
+    let rewrite = |inputs: Value| {
+        let prompt = json!({"7": {"class_type": "LoraLoader", "inputs": inputs}});
+        rewrite_prompt(prompt.as_object().unwrap(), catalog.as_object().unwrap(), &options, &resolve)
+    };
+    let found =
+        rewrite(json!({"lora_name": "mine/style.safetensors", "text": "embedding:mine/word"})).unwrap();
+    let [lora, word] = ["a", "c"].map(|letter| format!("cm/{}.safetensors", letter.repeat(64)));
+    assert_eq!(found.prompt["7"]["inputs"], json!({"lora_name": lora, "text": format!("embedding:{word}")}));
+    assert_eq!(found.models, [own[0].clone(), own[2].clone()]);
+    assert_eq!(rewrite(json!({"lora_name": "shared.safetensors"})).unwrap().models, []);
+    for (inputs, reason) in [
+        (
+            json!({"lora_name": "mine/gone.safetensors"}),
+            "lora_name: the model mine/gone.safetensors does not exist",
+        ),
+        (json!({"lora_name": format!("cm/{}.safetensors", "b".repeat(64))}), "lora_name: the model cm/"),
+        (json!({"lora_name": ["2", 0]}), "lora_name: the model must be chosen in the node"),
+        (json!({"text": "embedding:cm/x"}), "text: the embedding cm/x is not among"),
+    ] {
+        let refused = rewrite(inputs).unwrap_err().to_string();
+        assert!(refused.starts_with(&format!("node 7, input {reason}")), "{refused}");
     }
 }

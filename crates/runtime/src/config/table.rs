@@ -53,6 +53,11 @@ pub const SETTINGS: &[Setting] = &[
     plain("SERVER_URL", "http://127.0.0.1:8080", "how the worker reaches the server"),
     optional("WORKER_NAME", "what people call this machine; default its host name"),
     plain("CACHE_DIR", "./data/worker-cache", "input files that the worker keeps for the next job"),
+    plain(
+        "MODEL_CACHE_BYTES",
+        "200GiB",
+        "room for participants' models beside ComfyUI's own; those unused for longest go first",
+    ),
     // ComfyUI
     optional("COMFYUI_URL", "a running ComfyUI to use, instead of starting one"),
     optional("COMFYUI_DIR", "folder of the ComfyUI to start: the one with main.py"),

@@ -1,4 +1,4 @@
-//! The seats' files: inputs, outputs, previews, workflows and settings.
+//! The seats' files: inputs, outputs, previews, models, workflows and settings.
 //!
 //! Every file of a seat is opened through a directory handle of that seat's own
 //! folder, so no path, however it is spelled and whatever links lie on the way,
@@ -11,6 +11,7 @@ mod error;
 mod incoming;
 mod location;
 mod media_type;
+mod models;
 mod numbering;
 mod path;
 mod read;

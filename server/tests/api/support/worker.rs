@@ -65,6 +65,15 @@ impl FakeWorker {
             models: [("checkpoints".to_owned(), Vec::new())].into(),
             embeddings: Vec::new(),
             system_stats: json!({"system": {"comfyui_version": "0.3.75", "argv": ["/secret/main.py"]}, "devices": []}),
+            model_folders: serde_json::from_value(json!({
+                "checkpoints": [".safetensors"], "embeddings": [".safetensors"], "loras": [".safetensors"],
+            }))
+            .unwrap(),
+            model_inputs: serde_json::from_value(json!({
+                "CheckpointLoaderSimple": {"ckpt_name": {"checkpoints": [".safetensors"]}},
+                "LoraLoaderModelOnly": {"lora_name": {"loras": [".safetensors"]}},
+            }))
+            .unwrap(),
         };
         let reply =
             self.request(reqwest::Method::PUT, "/worker/v1/catalog").json(&catalog).send().await.unwrap();

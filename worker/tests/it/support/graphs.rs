@@ -28,6 +28,16 @@ pub fn inverted(file: &str, prefix: &str) -> Map<String, Value> {
     }))
 }
 
+/// A small picture out of an autoencoder of the seat's own.
+pub fn decoded(prefix: &str, autoencoder: &str) -> Map<String, Value> {
+    graph(json!({
+        "1": {"class_type": "EmptyLatentImage", "inputs": {"width": 64, "height": 64, "batch_size": 1}},
+        "2": {"class_type": "VAELoader", "inputs": {"vae_name": autoencoder}},
+        "3": {"class_type": "VAEDecode", "inputs": {"samples": ["1", 0], "vae": ["2", 0]}},
+        "4": save("3", prefix),
+    }))
+}
+
 /// Hundreds of progress steps: a picture of this size goes through a codec in tiles, twice. The
 /// codec is ComfyUI's own that changes nothing and has no weights.
 pub fn stepping(size: u32, tile: u32, color: u32, prefix: &str) -> Map<String, Value> {

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::ws::{Message, WebSocket};
 use axum::extract::{DefaultBodyLimit, Path, Query, State, WebSocketUpgrade};
 use axum::http::{HeaderMap, StatusCode, header};
@@ -15,10 +15,11 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, middleware};
 use domain::{JobId, LeaseToken};
+use futures::{StreamExt, stream};
 use queue::TaskMessage;
 use queue::report::{
-    ArtifactQuery, Assignment, Catalog, Claim, DeviceStats, InputFile, LeaseRef, PROTOCOL_VERSION,
-    PlacedFile, Refusal, Release, ResultReport, ServerFrame, WorkerConfig, WorkerFrame,
+    ArtifactQuery, Assignment, Catalog, Claim, DeviceStats, InputFile, LeaseRef, NeededModel,
+    PROTOCOL_VERSION, PlacedFile, Refusal, Release, ResultReport, ServerFrame, WorkerConfig, WorkerFrame,
 };
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
@@ -32,9 +33,16 @@ const PATIENCE: Duration = Duration::from_secs(120);
 #[derive(Debug, Clone)]
 pub enum Told {
     Claimed,
+    /// A model was asked for from this byte on.
+    Model {
+        first: u64,
+    },
     Event(Value),
     Preview,
-    Artifact { query: ArtifactQuery, content: Bytes },
+    Artifact {
+        query: ArtifactQuery,
+        content: Bytes,
+    },
     Result(ResultReport),
     Released(Release),
 }
@@ -44,9 +52,27 @@ pub struct JobRecord {
     pub token: LeaseToken,
     pub assignment: Assignment,
     pub inputs: Vec<Bytes>,
+    pub model: Option<ServedModel>,
     /// Every call is answered 409.
     pub stale: bool,
     pub told: Vec<Told>,
+}
+
+/// A model as the server gives it out, well or badly.
+#[derive(Debug, Clone)]
+pub struct ServedModel {
+    pub content: Bytes,
+    /// What the assignment says of it.
+    pub promised: Bytes,
+    /// The first connection breaks after so many bytes.
+    pub breaks_after: Option<usize>,
+    pub is_gone: bool,
+}
+
+impl ServedModel {
+    pub fn new(content: Bytes) -> Self {
+        Self { promised: content.clone(), content, breaks_after: None, is_gone: false }
+    }
 }
 
 impl JobRecord {
@@ -127,6 +153,7 @@ impl TestServer {
             .route("/catalog", put(catalog))
             .route("/jobs/{job}/claim", post(claim))
             .route("/jobs/{job}/inputs/{index}", get(input))
+            .route("/jobs/{job}/models/{index}", get(model))
             .route("/jobs/{job}/artifacts", put(artifact))
             .route("/jobs/{job}/result", post(result))
             .route("/jobs/{job}/release", post(release))
@@ -149,16 +176,44 @@ impl TestServer {
         self.add_job_with_inputs(&[], |folder, _| graph(folder))
     }
 
+    /// Adds a job with an autoencoder of the seat's own; the graph gets the output prefix and its name.
+    pub fn add_job_with_model(
+        &self,
+        model: ServedModel,
+        graph: impl FnOnce(&str, &str) -> Map<String, Value>,
+    ) -> TaskMessage {
+        let sha256 = sha256(&model.promised);
+        let filename = format!("{sha256}.safetensors");
+        let task = self.add_job(|prefix| graph(prefix, &format!("cm/{filename}")));
+        let mut record = self.job(&task);
+        let bytes = model.promised.len() as u64;
+        record.assignment.models =
+            vec![NeededModel { index: 0, folder: "vae".to_owned(), filename, sha256, bytes }];
+        let task = self.add_assignment(task.job, record.assignment, &[]);
+        self.lock().jobs.get_mut(&task.job).unwrap().model = Some(model);
+        task
+    }
+
     /// Adds a job with input files; the graph gets the output prefix and the files' names.
     pub fn add_job_with_inputs(
         &self,
         inputs: &[Bytes],
         graph: impl FnOnce(&str, &[String]) -> Map<String, Value>,
     ) -> TaskMessage {
+        self.add_job_with_inputs_in("user001", inputs, graph)
+    }
+
+    /// The same with input files in this subfolder of ComfyUI's.
+    pub fn add_job_with_inputs_in(
+        &self,
+        subfolder: &str,
+        inputs: &[Bytes],
+        graph: impl FnOnce(&str, &[String]) -> Map<String, Value>,
+    ) -> TaskMessage {
         let job = JobId::from_uuid(Uuid::new_v4());
         let output_folder = format!("user001/{job}");
         let files: Vec<_> =
-            inputs.iter().enumerate().map(|(index, content)| input_file(index, content)).collect();
+            inputs.iter().enumerate().map(|(index, content)| input_file(subfolder, index, content)).collect();
         let names: Vec<_> =
             files.iter().map(|file| format!("{}/{}", file.subfolder, file.filename)).collect();
         let assignment = Assignment {
@@ -166,6 +221,7 @@ impl TestServer {
             extra_data: Map::new(),
             partial_execution_targets: Vec::new(),
             inputs: files,
+            models: Vec::new(),
             output_folder,
             added_nodes: Vec::new(),
         };
@@ -174,7 +230,14 @@ impl TestServer {
 
     pub fn add_assignment(&self, job: JobId, assignment: Assignment, inputs: &[Bytes]) -> TaskMessage {
         let token = LeaseToken::from_uuid(Uuid::new_v4());
-        let record = JobRecord { token, assignment, inputs: inputs.to_vec(), stale: false, told: Vec::new() };
+        let record = JobRecord {
+            token,
+            assignment,
+            inputs: inputs.to_vec(),
+            model: None,
+            stale: false,
+            told: Vec::new(),
+        };
         self.lock().jobs.insert(job, record);
         TaskMessage::new(job, 1, token)
     }
@@ -297,11 +360,21 @@ impl Shared {
     }
 }
 
-fn input_file(index: usize, content: &Bytes) -> InputFile {
-    let sha256: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+impl Shared {
+    fn with_record<T>(&self, job: JobId, look: impl FnOnce(&JobRecord) -> T) -> T {
+        look(&self.lock().jobs[&job])
+    }
+}
+
+fn sha256(content: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(content))
+}
+
+fn input_file(subfolder: &str, index: usize, content: &Bytes) -> InputFile {
+    let sha256 = sha256(content);
     InputFile {
         index,
-        subfolder: "user001".to_owned(),
+        subfolder: subfolder.to_owned(),
         filename: format!("{}.png", &sha256[..16]),
         sha256,
         bytes: content.len() as u64,
@@ -363,6 +436,41 @@ async fn input(
 ) -> Result<Bytes, Response> {
     let found = shared.with_job(job, query["token"], |record| record.inputs.get(index).cloned())?;
     found.ok_or_else(|| refuse(StatusCode::NOT_FOUND, "not_found"))
+}
+
+async fn model(
+    State(shared): State<Arc<Shared>>,
+    Path((job, _)): Path<(JobId, usize)>,
+    Query(query): Query<HashMap<String, LeaseToken>>,
+    headers: HeaderMap,
+) -> Result<Response, Response> {
+    let range = headers.get(header::RANGE).map(|range| range.to_str().unwrap());
+    let first =
+        range.map_or(0, |range| range.strip_prefix("bytes=").unwrap().trim_end_matches('-').parse().unwrap());
+    let token = query["token"];
+    let model = shared.with_job(job, token, |record| {
+        record.told.push(Told::Model { first: first as u64 });
+        record.model.clone().filter(|model| !model.is_gone)
+    })?;
+    let Some(model) = model else { return Err(refuse(StatusCode::NOT_FOUND, "not_found")) };
+    let status = if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK };
+    let body = match model.breaks_after.filter(|_| first == 0) {
+        None => Body::from(model.content.slice(first..)),
+        Some(length) => {
+            let head = model.content.slice(..length);
+            // It breaks when the worker has told that the beginning came, or that would be lost.
+            let breaking = async move {
+                let mut changes = shared.changes.subscribe();
+                let is_told = || shared.with_record(job, |record| !record.events("notification").is_empty());
+                while !is_told() {
+                    changes.changed().await.unwrap();
+                }
+                Err(std::io::Error::other("the line is cut"))
+            };
+            Body::from_stream(stream::once(async { Ok(head) }).chain(stream::once(breaking)))
+        }
+    };
+    Ok((status, body).into_response())
 }
 
 async fn artifact(
