@@ -3,8 +3,8 @@
 //! The pure half reads and writes JSON and does no I/O: [`prompt`] and [`validate`] answer
 //! `POST /prompt` as ComfyUI would, [`catalog`] shows a seat its own `/object_info`,
 //! [`rewrite`] prepares a graph for a shared engine and [`restore`] undoes it in what the
-//! engine says, [`shape`] tells how much work a graph is, [`views`] and [`events`] speak to the frontend. [`client`] talks to a real
-//! ComfyUI.
+//! engine says, [`shape`] tells how much work a graph is, [`views`] and [`events`] speak to the frontend,
+//! [`model_file`] judges an uploaded model by its header. [`client`] talks to a real ComfyUI.
 //!
 //! Invariant: nothing that a seat sends names a file outside that seat's own folders on
 //! the engine, and nothing that the engine says shows a seat a path of the server.
@@ -15,6 +15,7 @@ pub mod catalog;
 pub mod client;
 pub mod events;
 pub mod file_inputs;
+pub mod model_file;
 mod node_definition;
 pub mod prompt;
 mod python;

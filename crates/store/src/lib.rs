@@ -13,6 +13,7 @@ pub mod jobs;
 mod policy;
 mod seat_models;
 mod seats;
+mod uploads;
 mod workers;
 
 pub use artifacts::{Artifact, NewArtifact};
@@ -23,4 +24,5 @@ pub use jobs::{EndedTotals, FinishedRun, JobGraph, JobResult, JobShape, NewJob, 
 pub use policy::Policy;
 pub use seat_models::SeatModel;
 pub use seats::{Seat, SeatService};
+pub use uploads::{StoredUpload, UploadOutcome, UploadTarget};
 pub use workers::StoredWorker;
