@@ -42,6 +42,7 @@ struct SeatChannel {
     portals: AtomicU64,
     gallery_revision: AtomicU64,
     models_revision: AtomicU64,
+    files_revision: AtomicU64,
     closing: watch::Sender<u64>,
 }
 
@@ -71,6 +72,7 @@ impl Hub {
             portals: AtomicU64::new(0),
             gallery_revision: AtomicU64::new(0),
             models_revision: AtomicU64::new(0),
+            files_revision: AtomicU64::new(0),
             closing: watch::Sender::new(0),
         };
         Self { seats: (0..=SeatId::MAX).map(|_| channel()).collect(), revision: watch::Sender::new(0) }
@@ -138,6 +140,16 @@ impl Hub {
     /// Counts changes of the seat's models, as the selectors list them.
     pub(crate) fn models_revision(&self, seat: SeatId) -> u64 {
         self.seat(seat).models_revision.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn files_changed(&self, seat: SeatId) {
+        self.seat(seat).files_revision.fetch_add(1, Ordering::Relaxed);
+        self.changed();
+    }
+
+    /// Counts changes of what the seat's Files tab lists.
+    pub(crate) fn files_revision(&self, seat: SeatId) -> u64 {
+        self.seat(seat).files_revision.load(Ordering::Relaxed) + self.models_revision(seat)
     }
 
     /// Open WebSockets of all seats: editors', portals'.

@@ -25,7 +25,9 @@ mod queries;
 mod reports;
 mod runs;
 mod steer;
+pub mod storage;
 mod submit;
+pub mod uploads;
 mod workers;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -46,7 +48,9 @@ pub use error::WorkshopError;
 pub use health::Health;
 pub use models::MODEL_EXTENSIONS;
 pub use reports::WorkerConnection;
+pub use storage::{NoRoom, StorageLimits};
 pub use submit::Submitted;
+pub use uploads::{NewUpload, UploadError};
 pub use workers::WorkerHello;
 
 use crate::files::SeatFolders;
@@ -72,6 +76,7 @@ pub struct WorkshopSettings {
     pub lease: Duration,
     /// A dispatched job that nobody claims is dispatched again after this long.
     pub delivery_timeout: Duration,
+    pub storage: StorageLimits,
 }
 
 /// What the workshop is made of.
@@ -105,6 +110,8 @@ struct Inner {
     dispatcher: Notify,
     health: health::Observed,
     models: models::Models,
+    storage: storage::Storage,
+    uploads: uploads::Uploads,
 }
 
 impl Workshop {
@@ -127,6 +134,8 @@ impl Workshop {
                 dispatcher: Notify::new(),
                 health: health::Observed::default(),
                 models: models::Models::default(),
+                storage: storage::Storage::default(),
+                uploads: uploads::Uploads::default(),
             }),
         };
         workshop.load_accounts().await?;
@@ -134,6 +143,7 @@ impl Workshop {
         workshop.load_durations().await?;
         workshop.load_catalog().await?;
         workshop.renew_leases_after_restart().await?;
+        workshop.drop_unknown_parts().await?;
         Ok(workshop)
     }
 

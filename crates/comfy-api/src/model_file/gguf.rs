@@ -56,9 +56,9 @@ pub fn check_gguf(content: impl Read, bytes: u64) -> Result<(), ModelFileError> 
     }
     let data_begin = reader.read.next_multiple_of(alignment);
     match last_offset {
-        Some(offset) if data_begin.checked_add(offset).is_none_or(|begin| begin > bytes) => Err(
-            ModelFileError::malformed("a tensor lies outside of the file: it may have been cut off"),
-        ),
+        Some(offset) if data_begin.checked_add(offset).is_none_or(|begin| begin > bytes) => {
+            Err(ModelFileError::malformed("a tensor lies outside of the file: it may have been cut off"))
+        }
         _ => Ok(()),
     }
 }
@@ -88,7 +88,11 @@ impl<R: Read> Counted<R> {
         }
         let mut name = Vec::new();
         self.by_ref().take(length).read_to_end(&mut name).map_err(read_failed)?;
-        if name.len() as u64 == length { Ok(name) } else { Err(read_failed(io::ErrorKind::UnexpectedEof.into())) }
+        if name.len() as u64 == length {
+            Ok(name)
+        } else {
+            Err(read_failed(io::ErrorKind::UnexpectedEof.into()))
+        }
     }
 
     fn skip(&mut self, bytes: u64) -> Result<(), ModelFileError> {

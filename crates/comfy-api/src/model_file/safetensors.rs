@@ -176,8 +176,7 @@ impl<'de> Visitor<'de> for ShapeVisitor {
         let mut elements = 1_u64;
         for _ in 0..MAX_DIMENSIONS {
             let Some(size) = sizes.next_element::<u64>()? else { return Ok(Shape { elements }) };
-            elements =
-                elements.checked_mul(size).ok_or_else(|| A::Error::custom("a tensor is too large"))?;
+            elements = elements.checked_mul(size).ok_or_else(|| A::Error::custom("a tensor is too large"))?;
         }
         match sizes.next_element::<IgnoredAny>()? {
             None => Ok(Shape { elements }),
