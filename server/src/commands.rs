@@ -97,10 +97,18 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
 
     let mut tasks = TaskGroup::new(shutdown.clone());
     let soft = shutdown.soft();
+    let trash_workshop = workshop.clone();
     tasks.spawn("dispatcher", {
         let soft = soft.clone();
         async move {
             workshop.run_dispatcher(soft).await;
+            anyhow::Ok(())
+        }
+    });
+    tasks.spawn("trash", {
+        let (workshop, soft) = (trash_workshop, soft.clone());
+        async move {
+            workshop.run_trash(soft).await;
             anyhow::Ok(())
         }
     });

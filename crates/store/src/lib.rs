@@ -12,6 +12,7 @@ pub mod events;
 pub mod jobs;
 mod policy;
 mod seats;
+mod trash;
 mod workers;
 
 pub use artifacts::{Artifact, NewArtifact};
@@ -21,4 +22,5 @@ pub use events::{Event, EventFilter, EventKind, RecordedEvent};
 pub use jobs::{EndedTotals, FinishedRun, JobGraph, JobResult, JobShape, NewJob, StoredJob, Submitted};
 pub use policy::Policy;
 pub use seats::{Seat, SeatService};
+pub use trash::{NewTrashItem, TrashId, TrashItem, TrashKind, TrashState, TrashSummary};
 pub use workers::StoredWorker;

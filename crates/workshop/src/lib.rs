@@ -25,6 +25,7 @@ mod reports;
 mod runs;
 mod steer;
 mod submit;
+pub mod trash;
 mod workers;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -102,6 +103,8 @@ struct Inner {
     metrics: metrics::Metrics,
     dispatcher: Notify,
     health: health::Observed,
+    /// Held while files move into the trash or out of it.
+    trash: tokio::sync::Mutex<()>,
 }
 
 impl Workshop {
@@ -123,6 +126,7 @@ impl Workshop {
                 metrics: metrics::Metrics::default(),
                 dispatcher: Notify::new(),
                 health: health::Observed::default(),
+                trash: tokio::sync::Mutex::default(),
             }),
         };
         workshop.load_accounts().await?;
@@ -130,6 +134,7 @@ impl Workshop {
         workshop.load_durations().await?;
         workshop.load_catalog().await?;
         workshop.renew_leases_after_restart().await?;
+        workshop.finish_trash().await?;
         Ok(workshop)
     }
 

@@ -16,6 +16,7 @@ mod path;
 mod read;
 mod seat;
 mod settings;
+mod trash;
 mod uploads;
 mod userdata;
 
@@ -28,6 +29,7 @@ pub use path::{FileName, InvalidPath, SeatPath};
 pub use read::{ContentHash, OpenFile};
 pub use seat::{SeatFiles, SeatFolders};
 pub use settings::MAX_SETTINGS_BYTES;
+pub(crate) use trash::Returned;
 pub use uploads::{SameName, Upload};
 pub use userdata::{Depth, Existing, UserEntry, UserFile};
 

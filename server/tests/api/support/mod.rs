@@ -50,7 +50,7 @@ pub struct TestApp {
     pub clock: Arc<ManualClock>,
     pub folder: Arc<TempDir>,
     mint: Arc<CountingMint>,
-    store: Store,
+    pub store: Store,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -160,6 +160,15 @@ impl TestApp {
     /// A worker that has connected and published the captured catalog.
     pub async fn worker(&self) -> FakeWorker {
         FakeWorker::connect(self.address, self.queue.clone()).await
+    }
+
+    /// Queues a picture job of the seat and runs it to its end, with `content` as its file.
+    pub async fn run(&self, seat: &Client, worker: &mut FakeWorker, graph: Value, content: &[u8]) -> String {
+        let id = seat.queue(&graph).await;
+        self.dispatch().await;
+        let task = worker.take().unwrap();
+        worker.run(&task, content).await;
+        id
     }
 
     /// One pass of the dispatcher.
