@@ -27,6 +27,7 @@ mod runs;
 mod steer;
 pub mod storage;
 mod submit;
+pub mod trash;
 pub mod uploads;
 mod workers;
 
@@ -112,6 +113,8 @@ struct Inner {
     models: models::Models,
     storage: storage::Storage,
     uploads: uploads::Uploads,
+    /// Held while files move into the trash or out of it.
+    trash: tokio::sync::Mutex<()>,
 }
 
 impl Workshop {
@@ -136,6 +139,7 @@ impl Workshop {
                 models: models::Models::default(),
                 storage: storage::Storage::default(),
                 uploads: uploads::Uploads::default(),
+                trash: tokio::sync::Mutex::default(),
             }),
         };
         workshop.load_accounts().await?;
@@ -144,6 +148,7 @@ impl Workshop {
         workshop.load_catalog().await?;
         workshop.renew_leases_after_restart().await?;
         workshop.drop_unknown_parts().await?;
+        workshop.finish_trash().await?;
         Ok(workshop)
     }
 

@@ -126,7 +126,8 @@ impl Workshop {
         if self.room_limit(seat, needed_bytes).await?.is_none() {
             return Ok(());
         }
-        self.empty_trash_for_room(seat).await?;
+        // What is in the trash makes room first.
+        self.empty_trash(seat).await?;
         self.count(seat).await?;
         match self.room_limit(seat, needed_bytes).await? {
             None => Ok(()),
@@ -243,11 +244,6 @@ impl Workshop {
         for seat in due {
             self.count(seat).await?;
         }
-        Ok(())
-    }
-
-    /// What is in the trash makes room first.
-    async fn empty_trash_for_room(&self, _seat: SeatId) -> Result<(), WorkshopError> {
         Ok(())
     }
 }

@@ -11,3 +11,4 @@ mod prompt;
 mod recovery;
 mod steering;
 mod support;
+mod trash;
