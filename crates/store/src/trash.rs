@@ -22,12 +22,15 @@ pub enum NewTrashItem {
     Input { folder: String, name: String },
     /// A file of the gallery, by its row.
     Output { artifact: i64 },
+    /// A participant's model, by its model folder and name.
+    Model { folder: String, name: String },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TrashKind {
     Input,
     Output,
+    Model,
 }
 
 /// How far an item's file is.
@@ -87,6 +90,9 @@ impl Store {
                 }
                 NewTrashItem::Output { artifact } => {
                     trash_artifact(&mut transaction, seat, trash, *artifact).await?
+                }
+                NewTrashItem::Model { folder, name } => {
+                    trash_model(&mut transaction, seat, trash, folder, name).await?
                 }
             });
         }
@@ -160,6 +166,17 @@ impl Store {
         .execute(&mut *transaction)
         .await
         .map_err(StoreError::query("bring results back"))?;
+        sqlx::query(
+            "INSERT INTO seat_models (seat, folder, name, bytes, sha256, metadata, created_at)
+             SELECT model ->> 'seat', model ->> 'folder', name, model ->> 'bytes', model ->> 'sha256',
+                 model ->> 'metadata', model ->> 'created_at'
+             FROM trash_items WHERE trash = ? AND model IS NOT NULL
+             ON CONFLICT DO NOTHING",
+        )
+        .bind(trash.0)
+        .execute(&mut *transaction)
+        .await
+        .map_err(StoreError::query("bring models back"))?;
         delete_trash(&mut transaction, trash).await?;
         transaction.commit().await.map_err(StoreError::query("end the undoing of a deletion"))
     }
@@ -259,6 +276,36 @@ async fn trash_artifact(
     Ok(Some(item))
 }
 
+/// Moves the model's row into the item, whole.
+async fn trash_model(
+    transaction: &mut Transaction<'static, Sqlite>,
+    seat: SeatId,
+    trash: TrashId,
+    folder: &str,
+    name: &str,
+) -> Result<Option<TrashItem>, StoreError> {
+    let model: Option<String> = sqlx::query_scalar(
+        "DELETE FROM seat_models WHERE seat = ? AND folder = ? AND name = ?
+         RETURNING json_object('seat', seat, 'folder', folder, 'bytes', bytes, 'sha256', sha256,
+             'metadata', metadata, 'created_at', created_at)",
+    )
+    .bind(seat.number())
+    .bind(folder)
+    .bind(name)
+    .fetch_optional(&mut **transaction)
+    .await
+    .map_err(StoreError::query("take a model out of the selectors"))?;
+    let Some(model) = model else { return Ok(None) };
+    let item = insert_item(transaction, trash, TrashKind::Model, &format!("models/{folder}"), name).await?;
+    sqlx::query("UPDATE trash_items SET model = ? WHERE id = ?")
+        .bind(model)
+        .bind(item.id)
+        .execute(&mut **transaction)
+        .await
+        .map_err(StoreError::query("keep a deleted model's row"))?;
+    Ok(Some(item))
+}
+
 async fn insert_item(
     transaction: &mut Transaction<'static, Sqlite>,
     trash: TrashId,
@@ -312,6 +359,7 @@ impl TrashKind {
         match self {
             Self::Input => "input",
             Self::Output => "output",
+            Self::Model => "model",
         }
     }
 }
@@ -323,6 +371,7 @@ impl FromStr for TrashKind {
         match text {
             "input" => Ok(Self::Input),
             "output" => Ok(Self::Output),
+            "model" => Ok(Self::Model),
             other => Err(format!("unknown kind {other}")),
         }
     }

@@ -13,7 +13,7 @@ use comfy_api::prompt::PromptError;
 use domain::{SeatId, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use crate::files::{FilesError, SeatUsage};
+use crate::files::{FilesError, SeatUsage, UserFile};
 use crate::health::error_chain;
 use crate::hub::lock;
 use crate::{Workshop, WorkshopError};
@@ -115,6 +115,11 @@ impl Workshop {
             upload_bytes: self.store().reserved_bytes(seat).await?,
             quota_bytes: self.settings().storage.seat_quota_bytes,
         })
+    }
+
+    /// The seat's input files, newest first, with paths below the input folder.
+    pub async fn seat_inputs(&self, seat: SeatId) -> Result<Vec<UserFile>, WorkshopError> {
+        Ok(self.files().seat(seat).await?.list_inputs().await?)
     }
 
     /// Refuses what there is no room for, after making what room can be made.

@@ -8,12 +8,12 @@
 use std::time::Duration;
 
 use domain::SeatId;
-use store::{NewTrashItem, TrashItem, TrashState};
+use store::{NewTrashItem, TrashItem, TrashKind, TrashState};
 use tokio_util::sync::CancellationToken;
 
 pub use store::{TrashId, TrashSummary};
 
-use crate::files::{FileLocation, FilesError, FolderKind, Returned};
+use crate::files::{FileLocation, FileName, FilesError, FolderKind, Returned};
 use crate::health::error_chain;
 use crate::{Workshop, WorkshopError};
 
@@ -31,6 +31,7 @@ const MAX_ROUNDS: usize = 20;
 pub enum Discard {
     Input(FileLocation),
     Output { artifact: i64 },
+    Model { folder: FileName, name: FileName },
 }
 
 impl Workshop {
@@ -131,6 +132,9 @@ impl Workshop {
             }
         };
         self.inner.hub.gallery_changed(seat);
+        if things.iter().any(|thing| matches!(thing, NewTrashItem::Model { .. })) {
+            self.inner.hub.models_changed(seat);
+        }
         if kept == 0 { Err(WorkshopError::NotFound) } else { Ok(trash) }
     }
 
@@ -139,6 +143,7 @@ impl Workshop {
         if items.is_empty() {
             return Err(WorkshopError::NotFound);
         }
+        let has_models = items.iter().any(|item| item.kind == TrashKind::Model);
         let files = self.files().seat(seat).await?;
         let superseded = self.store().superseded_trash(trash).await?;
         files.remove_from_trash(superseded.clone()).await?;
@@ -151,7 +156,11 @@ impl Workshop {
             let taken = returned.into_iter().filter(|(_, returned)| *returned == Returned::NameTaken);
             items = taken.map(|(item, _)| item).collect();
             if items.is_empty() {
-                return Ok(self.store().end_restore(trash).await?);
+                self.store().end_restore(trash).await?;
+                if has_models {
+                    self.inner.hub.models_changed(seat);
+                }
+                return Ok(());
             }
         }
         Err(FilesError::TooManyOfOneName.into())
@@ -182,5 +191,8 @@ fn new_item(thing: Discard) -> Result<NewTrashItem, WorkshopError> {
             Err(WorkshopError::BadRequest("only files of `input` are deleted by name".into()))
         }
         Discard::Output { artifact } => Ok(NewTrashItem::Output { artifact }),
+        Discard::Model { folder, name } => {
+            Ok(NewTrashItem::Model { folder: folder.to_string(), name: name.to_string() })
+        }
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use comfy_api::model_file::{ModelFileError, ModelFormat, NotAModel};
 use domain::{SeatId, Timestamp, UploadId};
-use store::{StoredUpload, UploadOutcome, UploadTarget};
+pub use store::{StoredUpload, UploadOutcome, UploadTarget};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
 use crate::files::{

@@ -12,3 +12,4 @@ mod recovery;
 mod steering;
 mod support;
 mod trash;
+mod uploads;
