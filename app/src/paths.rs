@@ -20,6 +20,16 @@ pub fn editor(seat: SeatId) -> String {
     format!("/user/{seat}/comfy/")
 }
 
+/// Where the seat's uploads begin.
+pub fn uploads(seat: SeatId) -> String {
+    format!("/user/{seat}/uploads")
+}
+
+/// Takes a plain form with the field `image`.
+pub fn editor_upload(seat: SeatId) -> String {
+    format!("/user/{seat}/comfy/api/upload/image")
+}
+
 /// The WebSocket of the seat's page.
 pub fn seat_live(seat: SeatId) -> String {
     format!("/user/{seat}/live")

@@ -73,6 +73,7 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
             access_mode: config.access_mode,
             lease: config.lease,
             delivery_timeout: config.delivery_timeout,
+            storage: config.storage.clone(),
         },
     })
     .await?;
@@ -97,10 +98,26 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
 
     let mut tasks = TaskGroup::new(shutdown.clone());
     let soft = shutdown.soft();
+    let trash_workshop = workshop.clone();
+    let storage_workshop = workshop.clone();
     tasks.spawn("dispatcher", {
         let soft = soft.clone();
         async move {
             workshop.run_dispatcher(soft).await;
+            anyhow::Ok(())
+        }
+    });
+    tasks.spawn("trash", {
+        let (workshop, soft) = (trash_workshop, soft.clone());
+        async move {
+            workshop.run_trash(soft).await;
+            anyhow::Ok(())
+        }
+    });
+    tasks.spawn("storage", {
+        let (workshop, soft) = (storage_workshop, soft.clone());
+        async move {
+            workshop.run_storage_keeper(soft).await;
             anyhow::Ok(())
         }
     });

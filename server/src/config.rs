@@ -9,6 +9,7 @@ use queue::ProducerOptions;
 use runtime::config::{ConfigError, Settings};
 use runtime::logging::LogOptions;
 use runtime::{EmbeddedRedisOptions, Secret};
+use workshop::StorageLimits;
 
 const REDIS_SCHEMES: [&str; 4] = ["redis", "rediss", "redis+unix", "unix"];
 /// The shortest and the longest that a lease or a delivery may sensibly take.
@@ -42,6 +43,7 @@ pub struct ServerConfig {
     pub redis_port: u16,
     pub max_prompt_bytes: usize,
     pub max_upload_bytes: usize,
+    pub storage: StorageLimits,
     pub lease: Duration,
     pub delivery_timeout: Duration,
     pub logging: LogOptions,
@@ -74,6 +76,13 @@ impl ServerConfig {
             redis_port: settings.port("REDIS_PORT"),
             max_prompt_bytes: saturate(settings.bytes("MAX_PROMPT_BYTES"), usize::MAX),
             max_upload_bytes: saturate(settings.bytes("MAX_UPLOAD_BYTES"), usize::MAX),
+            storage: StorageLimits {
+                max_file_bytes: settings.bytes("MAX_FILE_BYTES"),
+                max_model_bytes: settings.bytes("MAX_MODEL_BYTES"),
+                seat_quota_bytes: settings.optional_bytes("SEAT_QUOTA_BYTES"),
+                total_quota_bytes: settings.optional_bytes("TOTAL_QUOTA_BYTES"),
+                min_free_bytes: settings.bytes("MIN_FREE_BYTES"),
+            },
             lease: settings.seconds("LEASE_SECONDS", SECONDS),
             delivery_timeout: settings.seconds("DELIVERY_TIMEOUT_SECONDS", SECONDS),
             logging: LogOptions::read(&mut settings),
@@ -121,6 +130,7 @@ mod tests {
         assert_eq!(config.seats, 20);
         assert_eq!(config.access_mode, AccessMode::Link);
         assert_eq!(config.max_prompt_bytes, 20 << 20);
+        assert_eq!(config.storage, StorageLimits::default());
         assert_eq!(config.lease, Duration::from_secs(20));
         assert!(config.redis_url.is_none());
         assert_eq!(config.embedded_redis().directory, PathBuf::from("./data/redis"));

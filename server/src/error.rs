@@ -89,14 +89,24 @@ impl IntoResponse for HttpError {
                     "Something went wrong on the server. Nothing of yours is lost; try again in a moment.".into(),
                 )
             }
+            Self::Workshop(WorkshopError::Upload(error)) => {
+                let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_REQUEST);
+                return (status, error_body(error.kind(), &error.to_string())).into_response();
+            }
+            Self::Workshop(WorkshopError::NoRoom(error)) => {
+                (StatusCode::INSUFFICIENT_STORAGE, "no_room", error.to_string())
+            }
             Self::Refused { status, kind, message } => (status, kind, message),
         };
-        let body = json!({
-            "error": {"type": kind, "message": message, "details": "", "extra_info": {}},
-            "node_errors": {},
-        });
-        (status, Json(body)).into_response()
+        (status, error_body(kind, &message)).into_response()
     }
+}
+
+fn error_body(kind: &str, message: &str) -> Json<serde_json::Value> {
+    Json(json!({
+        "error": {"type": kind, "message": message, "details": "", "extra_info": {}},
+        "node_errors": {},
+    }))
 }
 
 fn file_error(error: &FilesError) -> (StatusCode, &'static str, String) {

@@ -11,4 +11,5 @@ mod metrics;
 pub mod router;
 pub mod secrets;
 pub mod state;
+mod tus;
 pub mod worker_api;

@@ -20,7 +20,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use tower_sessions_sqlx_store::SqliteStore;
 
 use crate::state::AppState;
-use crate::{auth, comfy, health, live, metrics, worker_api};
+use crate::{auth, comfy, health, live, metrics, tus, worker_api};
 
 /// A workshop lasts days; its links should still open next week.
 const SESSION_DAYS: i64 = 30;
@@ -58,7 +58,8 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .route("/leave", post(auth::leave))
         .merge(live::routes())
         .merge(metrics::routes())
-        .merge(comfy::routes(&state.config))
+        .merge(comfy::routes(&state))
+        .merge(tus::routes())
         .merge(portal)
         // What belongs to a session is nobody else's to keep; handlers whose files are for
         // all say so themselves.

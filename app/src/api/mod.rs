@@ -4,6 +4,7 @@
 pub mod admin;
 pub mod artifact;
 pub mod engine;
+pub mod files;
 pub mod gallery;
 pub mod job;
 pub mod landing;

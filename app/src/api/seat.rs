@@ -29,6 +29,8 @@ pub struct SeatView {
     pub jobs: Vec<JobView>,
     /// Grows whenever the gallery changes.
     pub gallery_revision: u64,
+    /// Grows whenever inputs, models or uploads change.
+    pub files_revision: u64,
 }
 
 /// What the page begins with.
@@ -163,6 +165,7 @@ impl From<workshop::overview::SeatOverview> for SeatView {
             message: overview.message,
             jobs: overview.jobs.into_iter().map(Into::into).collect(),
             gallery_revision: overview.gallery_revision,
+            files_revision: overview.files_revision,
         }
     }
 }

@@ -16,6 +16,7 @@ fn seat_with(jobs: Vec<JobView>) -> SeatView {
         message: None,
         jobs,
         gallery_revision: 0,
+        files_revision: 0,
     }
 }
 
@@ -129,6 +130,7 @@ fn the_overview_becomes_the_view_field_by_field() {
         message: Some("Look".to_owned()),
         jobs: vec![job],
         gallery_revision: 12,
+        files_revision: 3,
     };
 
     let view = SeatView::from(overview);

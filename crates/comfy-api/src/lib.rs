@@ -4,8 +4,8 @@
 //! `POST /prompt` as ComfyUI would, [`catalog`] shows a seat its own `/object_info`, [`models`]
 //! says what its own models are called where,
 //! [`rewrite`] prepares a graph for a shared engine and [`restore`] undoes it in what the
-//! engine says, [`shape`] tells how much work a graph is, [`views`] and [`events`] speak to the frontend. [`client`] talks to a real
-//! ComfyUI.
+//! engine says, [`shape`] tells how much work a graph is, [`views`] and [`events`] speak to the frontend,
+//! [`model_file`] judges an uploaded model by its header. [`client`] talks to a real ComfyUI.
 //!
 //! Invariant: nothing that a seat sends names a file outside that seat's own folders on
 //! the engine, and nothing that the engine says shows a seat a path of the server.
@@ -16,6 +16,7 @@ pub mod catalog;
 pub mod client;
 pub mod events;
 pub mod file_inputs;
+pub mod model_file;
 pub mod models;
 mod node_definition;
 pub mod prompt;

@@ -117,6 +117,10 @@ uuid_id! {
     LeaseToken
 }
 uuid_id! {
+    /// One file that arrives in pieces.
+    UploadId
+}
+uuid_id! {
     /// One start of a worker process. Minted anew at each start.
     WorkerId
 }

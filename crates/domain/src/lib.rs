@@ -12,7 +12,7 @@ pub mod time;
 
 pub use access::{AccessMode, Admin, Viewer};
 pub use failure::{Failure, FailureKind};
-pub use id::{JobId, LeaseToken, SeatId, WorkerId};
+pub use id::{JobId, LeaseToken, SeatId, UploadId, WorkerId};
 pub use job::{Job, JobState, Lease, ReturnReason};
 pub use policy::{Priority, SchedulingMode, StartWindow, WaitReason};
 pub use time::{Clock, Timestamp};

@@ -109,6 +109,12 @@ impl Settings {
         self.checked(name, value::bytes)
     }
 
+    /// A size that need not be given.
+    pub fn optional_bytes(&mut self, name: &str) -> Option<u64> {
+        let text = self.given(name)?;
+        value::bytes(&text).map_err(|reason| self.bad(name, &text, &reason)).ok()
+    }
+
     pub fn path(&mut self, name: &str) -> PathBuf {
         PathBuf::from(self.text(name))
     }

@@ -49,7 +49,8 @@ impl Store {
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
              ON CONFLICT (job_id, node, output_key, position) DO UPDATE SET attempt = excluded.attempt,
                  filename = excluded.filename, subfolder = excluded.subfolder, kind = excluded.kind,
-                 media_type = excluded.media_type, bytes = excluded.bytes, sha256 = excluded.sha256",
+                 media_type = excluded.media_type, bytes = excluded.bytes, sha256 = excluded.sha256,
+                 trash_item = NULL",
         )
         .bind(new.job.to_string())
         .bind(new.seat.number())
@@ -71,6 +72,7 @@ impl Store {
     }
 
     /// The file that an earlier attempt placed for this output, whose name is used again.
+    /// A deleted one has given its name up.
     pub async fn artifact_at(
         &self,
         job: JobId,
@@ -79,7 +81,8 @@ impl Store {
         position: u32,
     ) -> Result<Option<Artifact>, StoreError> {
         let row = sqlx::query(
-            "SELECT * FROM artifacts WHERE job_id = ? AND node = ? AND output_key = ? AND position = ?",
+            "SELECT * FROM artifacts WHERE job_id = ? AND node = ? AND output_key = ? AND position = ?
+                 AND trash_item IS NULL",
         )
         .bind(job.to_string())
         .bind(node)
@@ -99,7 +102,8 @@ impl Store {
         limit: u32,
     ) -> Result<Vec<Artifact>, StoreError> {
         let rows = sqlx::query(
-            "SELECT * FROM artifacts WHERE seat = ? AND kind = 'output' AND id < ? ORDER BY id DESC LIMIT ?",
+            "SELECT * FROM artifacts
+             WHERE seat = ? AND kind = 'output' AND trash_item IS NULL AND id < ? ORDER BY id DESC LIMIT ?",
         )
         .bind(seat.number())
         .bind(before.unwrap_or(i64::MAX))
@@ -128,7 +132,7 @@ impl Store {
         let ids = serde_json::to_string(jobs).map_err(StoreError::corrupt("job ids"))?;
         let rows = sqlx::query(
             "SELECT * FROM artifacts WHERE id IN (SELECT min(id) FROM artifacts
-                 WHERE job_id IN (SELECT value FROM json_each(?)) GROUP BY job_id)",
+                 WHERE job_id IN (SELECT value FROM json_each(?)) AND trash_item IS NULL GROUP BY job_id)",
         )
         .bind(ids)
         .fetch_all(&self.reader)

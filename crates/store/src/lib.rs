@@ -13,6 +13,8 @@ pub mod jobs;
 mod policy;
 mod seat_models;
 mod seats;
+mod trash;
+mod uploads;
 mod workers;
 
 pub use artifacts::{Artifact, NewArtifact};
@@ -23,4 +25,6 @@ pub use jobs::{EndedTotals, FinishedRun, JobGraph, JobResult, JobShape, NewJob, 
 pub use policy::Policy;
 pub use seat_models::SeatModel;
 pub use seats::{Seat, SeatService};
+pub use trash::{NewTrashItem, TrashId, TrashItem, TrashKind, TrashState, TrashSummary};
+pub use uploads::{StoredUpload, UploadOutcome, UploadTarget};
 pub use workers::StoredWorker;

@@ -48,6 +48,7 @@ impl Workshop {
             created_at: self.now(),
         };
         self.store().save_artifact(&artifact).await?;
+        self.note_growth(seat, placed.bytes);
         self.inner.hub.gallery_changed(seat);
         Ok(PlacedFile { filename: placed.filename, subfolder: placed.subfolder, kind: query.kind.clone() })
     }

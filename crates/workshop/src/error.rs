@@ -2,6 +2,8 @@ use comfy_api::prompt::PromptError;
 use store::StoreError;
 
 use crate::files::FilesError;
+use crate::storage::NoRoom;
+use crate::uploads::UploadError;
 
 /// Why a use case could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +24,10 @@ pub enum WorkshopError {
     Store(#[source] StoreError),
     #[error("a seat's files could not be used")]
     Files(#[from] FilesError),
+    #[error("the upload was refused")]
+    Upload(#[from] UploadError),
+    #[error("there is no room")]
+    NoRoom(#[from] NoRoom),
 }
 
 impl From<StoreError> for WorkshopError {

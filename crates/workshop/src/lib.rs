@@ -25,7 +25,10 @@ mod queries;
 mod reports;
 mod runs;
 mod steer;
+pub mod storage;
 mod submit;
+pub mod trash;
+pub mod uploads;
 mod workers;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -46,7 +49,9 @@ pub use error::WorkshopError;
 pub use health::Health;
 pub use models::{MODEL_EXTENSIONS, OpenModel};
 pub use reports::WorkerConnection;
+pub use storage::{NoRoom, StorageLimits};
 pub use submit::Submitted;
+pub use uploads::{NewUpload, UploadError};
 pub use workers::WorkerHello;
 
 use crate::files::SeatFolders;
@@ -72,6 +77,7 @@ pub struct WorkshopSettings {
     pub lease: Duration,
     /// A dispatched job that nobody claims is dispatched again after this long.
     pub delivery_timeout: Duration,
+    pub storage: StorageLimits,
 }
 
 /// What the workshop is made of.
@@ -106,6 +112,10 @@ struct Inner {
     health: health::Observed,
     models: models::Models,
     object_infos: catalog::ObjectInfos,
+    storage: storage::Storage,
+    uploads: uploads::Uploads,
+    /// Held while files move into the trash or out of it.
+    trash: tokio::sync::Mutex<()>,
 }
 
 impl Workshop {
@@ -129,6 +139,9 @@ impl Workshop {
                 health: health::Observed::default(),
                 models: models::Models::default(),
                 object_infos: catalog::ObjectInfos::default(),
+                storage: storage::Storage::default(),
+                uploads: uploads::Uploads::default(),
+                trash: tokio::sync::Mutex::default(),
             }),
         };
         workshop.load_accounts().await?;
@@ -136,6 +149,8 @@ impl Workshop {
         workshop.load_durations().await?;
         workshop.load_catalog().await?;
         workshop.renew_leases_after_restart().await?;
+        workshop.drop_unknown_parts().await?;
+        workshop.finish_trash().await?;
         Ok(workshop)
     }
 

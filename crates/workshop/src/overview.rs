@@ -24,6 +24,8 @@ pub struct SeatOverview {
     pub jobs: Vec<JobOverview>,
     /// Grows whenever the gallery changes.
     pub gallery_revision: u64,
+    /// Grows whenever the seat's inputs, models or uploads change.
+    pub files_revision: u64,
 }
 
 /// How the queue is shared.

@@ -36,6 +36,7 @@ impl Workshop {
             message: account.message,
             jobs: self.job_overviews(&jobs, &line.places).await?,
             gallery_revision: self.inner.hub.gallery_revision(seat),
+            files_revision: self.inner.hub.files_revision(seat),
         })
     }
 

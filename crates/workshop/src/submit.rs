@@ -50,6 +50,7 @@ impl Workshop {
         .map_err(|error| WorkshopError::BadRequest(format!("the graph could not be checked: {error}")))??;
 
         self.refuse_over_cap(seat).await?;
+        self.refuse_over_quota(seat).await?;
         let now = self.now();
         let is_demo = self.seat(seat)?.is_demo;
         let workflow_id =

@@ -14,6 +14,7 @@ mod picture;
 mod png_text;
 mod prompt;
 mod queue;
+mod room;
 mod seat_file;
 mod settings;
 mod socket;
@@ -25,23 +26,27 @@ mod view;
 mod file_tests;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 
-use crate::config::ServerConfig;
 use crate::state::AppState;
 
 /// All routes of all seats.
-pub fn routes(config: &ServerConfig) -> Router<AppState> {
+pub fn routes(state: &AppState) -> Router<AppState> {
+    // What a seat stores by these counts against its room.
+    let stored = || {
+        let routes = Router::new().merge(uploads::routes()).merge(userdata::routes());
+        routes.layer(from_fn_with_state(state.clone(), room::watch_room))
+    };
     // ComfyUI answers each named route with and without `/api`; the editor uses `/api`.
     let named = || {
         Router::new()
-            .merge(prompt::routes(config.max_prompt_bytes))
+            .merge(prompt::routes(state.config.max_prompt_bytes))
             .merge(queue::routes())
             .merge(jobs::routes())
             .merge(misc::routes())
             .merge(models::routes())
             .merge(settings::routes())
-            .merge(uploads::routes())
-            .merge(userdata::routes())
+            .merge(stored())
             .merge(view::routes())
     };
     let base = named().merge(socket::routes()).merge(misc::internal_routes()).merge(frontend::routes());

@@ -11,3 +11,5 @@ mod prompt;
 mod recovery;
 mod steering;
 mod support;
+mod trash;
+mod uploads;

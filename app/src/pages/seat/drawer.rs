@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use leptos::either::EitherOf3;
+use leptos::either::EitherOf4;
 use leptos::ev;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -12,6 +12,7 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::api::seat::SeatView;
 use crate::components::{Icon, Shape};
+use crate::pages::seat::files::FilesPanel;
 use crate::pages::seat::gallery::GalleryPanel;
 use crate::pages::seat::help::HelpPanel;
 use crate::pages::seat::queue::QueuePanel;
@@ -20,6 +21,7 @@ use crate::pages::seat::queue::QueuePanel;
 pub(crate) enum Panel {
     Queue,
     Gallery,
+    Files,
     Help,
 }
 
@@ -28,12 +30,13 @@ pub(crate) enum Panel {
 pub(crate) struct NoSuchPanel;
 
 impl Panel {
-    const ALL: [Self; 3] = [Self::Queue, Self::Gallery, Self::Help];
+    const ALL: [Self; 4] = [Self::Queue, Self::Gallery, Self::Files, Self::Help];
 
     pub(crate) fn slug(self) -> &'static str {
         match self {
             Self::Queue => "queue",
             Self::Gallery => "gallery",
+            Self::Files => "files",
             Self::Help => "help",
         }
     }
@@ -42,6 +45,7 @@ impl Panel {
         match self {
             Self::Queue => "Queue",
             Self::Gallery => "Gallery",
+            Self::Files => "Files",
             Self::Help => "Help",
         }
     }
@@ -114,12 +118,16 @@ fn OpenDrawer(view: Signal<SeatView>, open: Panel, is_observer: bool) -> impl In
             </nav>
             <div class="drawer__content">
                 {match open {
-                    Panel::Queue => EitherOf3::A(view! { <QueuePanel view is_observer/> }),
+                    Panel::Queue => EitherOf4::A(view! { <QueuePanel view is_observer/> }),
                     Panel::Gallery => {
                         let revision = Memo::new(move |_| view.with(|view| view.gallery_revision));
-                        EitherOf3::B(view! { <GalleryPanel seat revision/> })
+                        EitherOf4::B(view! { <GalleryPanel seat revision/> })
                     }
-                    Panel::Help => EitherOf3::C(view! { <HelpPanel seat/> }),
+                    Panel::Files => {
+                        let revision = Memo::new(move |_| view.with(|view| view.files_revision));
+                        EitherOf4::C(view! { <FilesPanel seat revision/> })
+                    }
+                    Panel::Help => EitherOf4::D(view! { <HelpPanel seat/> }),
                 }}
             </div>
         </aside>
@@ -136,6 +144,6 @@ mod tests {
         for panel in Panel::ALL {
             assert_eq!(panel.slug().parse(), Ok(panel));
         }
-        assert_eq!("files".parse::<Panel>(), Err(NoSuchPanel));
+        assert_eq!("nothing".parse::<Panel>(), Err(NoSuchPanel));
     }
 }

@@ -3,6 +3,7 @@
 mod bar;
 mod drawer;
 mod editor;
+mod files;
 mod gallery;
 mod help;
 mod lightbox;
@@ -26,6 +27,7 @@ use crate::pages::refusal::Refusal;
 use crate::pages::seat::bar::SeatBar;
 use crate::pages::seat::drawer::{Drawer, open_panel};
 use crate::pages::seat::editor::Editor;
+use crate::pages::seat::files::provide_transfers;
 use crate::paths;
 
 #[component]
@@ -64,6 +66,7 @@ fn SeatWorkplace(page: SeatPageData) -> impl IntoView {
     let view: Signal<SeatView> =
         Signal::from(Memo::new(move |_| live.latest.get().unwrap_or_else(|| first.clone())));
     let engine = Memo::new(move |_| view.with(|view| view.engine));
+    provide_transfers(seat);
     let panel = open_panel();
     let unseen = use_unseen_endings(Signal::from(Memo::new(move |_| view.with(|view| view.jobs.clone()))));
     let page_title = {

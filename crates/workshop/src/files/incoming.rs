@@ -46,9 +46,9 @@ pub struct ReceivedFile {
 
 /// A path in `incoming`; removes the file unless it was moved away.
 pub(super) struct TemporaryFile {
-    shared: Arc<SeatShared>,
-    path: String,
-    is_moved: bool,
+    pub(super) shared: Arc<SeatShared>,
+    pub(super) path: String,
+    pub(super) is_moved: bool,
 }
 
 impl SeatFiles {
@@ -135,6 +135,10 @@ impl IncomingFile {
 }
 
 impl ReceivedFile {
+    pub(super) fn new(temporary: TemporaryFile, bytes: u64, sha256: String) -> Self {
+        Self { temporary, bytes, sha256 }
+    }
+
     pub fn bytes(&self) -> u64 {
         self.bytes
     }

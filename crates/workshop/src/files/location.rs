@@ -99,7 +99,7 @@ impl FileLocation {
     }
 
     /// The path, below the seat's folder, of the folder that holds the file.
-    pub(super) fn folder(&self) -> String {
+    pub(crate) fn folder(&self) -> String {
         folder_path(self.kind, &self.subfolder)
     }
 }

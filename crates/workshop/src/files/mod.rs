@@ -9,15 +9,20 @@
 mod artifacts;
 mod error;
 mod incoming;
+mod inputs;
 mod location;
 mod media_type;
 mod models;
 mod numbering;
+mod parts;
 mod path;
 mod read;
 mod seat;
 mod settings;
+mod sniff;
+mod trash;
 mod uploads;
+mod usage;
 mod userdata;
 
 pub use artifacts::{ArtifactKind, ArtifactName, PlacedArtifact};
@@ -25,11 +30,14 @@ pub use error::FilesError;
 pub use incoming::{IncomingFile, ReceivedFile};
 pub use location::{FileLocation, FolderKind, StoredFile, UnknownFolder};
 pub use media_type::media_type;
+pub use parts::{OpenPart, PartHash};
 pub use path::{FileName, InvalidPath, SeatPath};
 pub use read::{ContentHash, OpenFile};
 pub use seat::{SeatFiles, SeatFolders};
 pub use settings::MAX_SETTINGS_BYTES;
+pub(crate) use trash::Returned;
 pub use uploads::{SameName, Upload};
+pub use usage::SeatUsage;
 pub use userdata::{Depth, Existing, UserEntry, UserFile};
 
 #[cfg(test)]

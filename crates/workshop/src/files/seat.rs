@@ -66,6 +66,10 @@ impl SeatFolders {
         Ok((disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize))
     }
 
+    pub(super) fn seats(&self) -> Arc<Dir> {
+        Arc::clone(&self.shared.seats)
+    }
+
     /// The files of one seat; its folder is made at the first use.
     pub async fn seat(&self, seat: SeatId) -> Result<SeatFiles, FilesError> {
         let mut opened = self.shared.opened.lock().await;

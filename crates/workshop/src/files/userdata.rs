@@ -132,7 +132,7 @@ impl SeatFiles {
 }
 
 impl UserEntry {
-    fn into_file(self) -> Option<UserFile> {
+    pub(super) fn into_file(self) -> Option<UserFile> {
         match self {
             Self::File(file) => Some(file),
             Self::Folder(_) => None,
@@ -179,7 +179,7 @@ impl UserFile {
 }
 
 /// Reads a folder breadth-first. Links are left out, so no walk goes round in circles.
-fn walk(
+pub(super) fn walk(
     folder: &Dir,
     named: &SeatPath,
     depth: Depth,

@@ -44,6 +44,11 @@ impl Client {
         self.cookie = Some(cookie.to_owned());
     }
 
+    /// The session, as the browser sends it.
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
     /// Goes on in another client's session.
     pub fn take_cookie_of(&mut self, other: &Self) {
         self.cookie.clone_from(&other.cookie);

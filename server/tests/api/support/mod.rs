@@ -29,9 +29,9 @@ use tokio::net::TcpListener;
 use tower_sessions_sqlx_store::SqliteStore;
 use uuid::Uuid;
 use workshop::files::SeatFolders;
-use workshop::{Mint, Parts, Workshop, WorkshopSettings};
+use workshop::{Mint, Parts, StorageLimits, Workshop, WorkshopSettings};
 
-pub use client::{Client, Frame, Socket, is_run_end};
+pub use client::{Client, Frame, Reply, Socket, is_run_end};
 pub use clock::ManualClock;
 pub use worker::{FakeWorker, outputs};
 
@@ -50,7 +50,7 @@ pub struct TestApp {
     pub clock: Arc<ManualClock>,
     pub folder: Arc<TempDir>,
     mint: Arc<CountingMint>,
-    store: Store,
+    pub store: Store,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -75,11 +75,15 @@ impl TestApp {
     }
 
     pub async fn start_in(access_mode: AccessMode) -> Self {
+        Self::start_with(access_mode, StorageLimits { min_free_bytes: 0, ..StorageLimits::default() }).await
+    }
+
+    pub async fn start_with(access_mode: AccessMode, storage: StorageLimits) -> Self {
         // Fails only where another test of this process has done it before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = Arc::new(tempfile::tempdir().unwrap());
         write_frontend(&folder.path().join("frontend"));
-        Self::open(folder, MemoryQueue::new(), Arc::default(), Arc::default(), access_mode).await
+        Self::open(folder, MemoryQueue::new(), Arc::default(), Arc::default(), access_mode, storage).await
     }
 
     /// Stops the server and starts another on the same data, as after a crash.
@@ -89,7 +93,8 @@ impl TestApp {
             (Arc::clone(&self.folder), self.queue.clone(), Arc::clone(&self.clock), Arc::clone(&self.mint));
         self.store.close().await;
         let access_mode = self.workshop.settings().access_mode;
-        Self::open(folder, queue, clock, mint, access_mode).await
+        let storage = self.workshop.settings().storage.clone();
+        Self::open(folder, queue, clock, mint, access_mode, storage).await
     }
 
     async fn open(
@@ -98,6 +103,7 @@ impl TestApp {
         clock: Arc<ManualClock>,
         mint: Arc<CountingMint>,
         access_mode: AccessMode,
+        storage: StorageLimits,
     ) -> Self {
         let store = Store::open(&folder.path().join("test.sqlite")).await.unwrap();
         let sessions = SqliteStore::new(store.session_pool().clone());
@@ -113,13 +119,14 @@ impl TestApp {
                 access_mode,
                 lease: LEASE,
                 delivery_timeout: DELIVERY_TIMEOUT,
+                storage: storage.clone(),
             },
         })
         .await
         .unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let config = config(folder.path(), address, access_mode);
+        let config = ServerConfig { storage, ..config(folder.path(), address, access_mode) };
         let state = AppState {
             workshop: workshop.clone(),
             credentials: Arc::new(Credentials::new(ADMIN_PASSWORD, WORKER_TOKEN, Some(METRICS_TOKEN))),
@@ -160,6 +167,15 @@ impl TestApp {
     /// A worker that has connected and published the captured catalog.
     pub async fn worker(&self) -> FakeWorker {
         FakeWorker::connect(self.address, self.queue.clone()).await
+    }
+
+    /// Queues a picture job of the seat and runs it to its end, with `content` as its file.
+    pub async fn run(&self, seat: &Client, worker: &mut FakeWorker, graph: Value, content: &[u8]) -> String {
+        let id = seat.queue(&graph).await;
+        self.dispatch().await;
+        let task = worker.take().unwrap();
+        worker.run(&task, content).await;
+        id
     }
 
     /// One pass of the dispatcher.

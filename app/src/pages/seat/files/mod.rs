@@ -1,0 +1,108 @@
+//! The Files tab: what a participant brings. Inputs, models, uploads under way, and the
+//! room that all of it takes. The lists read without script; adding files needs it, but
+//! for one small form.
+
+mod add;
+mod lists;
+mod plan;
+mod room;
+mod transfers;
+mod tus;
+mod under_way;
+
+use domain::SeatId;
+use leptos::either::Either;
+use leptos::prelude::*;
+
+use crate::api::files::{FilesView, UndoDiscard, read_files};
+use crate::components::{ActionButton, Notice, Tone, Weight, hidden};
+use crate::error::AppError;
+use crate::format;
+use crate::pages::frame::Loading;
+use crate::pages::seat::files::add::AddFiles;
+use crate::pages::seat::files::lists::{InputList, ModelList};
+use crate::pages::seat::files::room::RoomMeter;
+pub(crate) use crate::pages::seat::files::transfers::provide_transfers;
+use crate::pages::seat::files::under_way::UnderWay;
+
+/// What the tab shows, read again whenever it changes.
+type Files = Resource<Result<FilesView, AppError>>;
+
+#[component]
+pub(crate) fn FilesPanel(seat: SeatId, revision: Memo<u64>) -> impl IntoView {
+    let files: Files = Resource::new(move || revision.get(), move |_| read_files(seat));
+    // As in the gallery: read above this boundary, it would reload the editor.
+    view! {
+        <section class="files">
+            <h2 class="visually-hidden">"My files"</h2>
+            <Transition fallback=Loading>
+                <FilesContent seat files/>
+            </Transition>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn FilesContent(seat: SeatId, files: Files) -> impl IntoView {
+    // A failed refresh leaves what was there, under a notice.
+    let shown = Memo::new(move |before: Option<&Option<FilesView>>| match files.get() {
+        Some(Ok(files)) => Some(files),
+        Some(Err(_)) | None => before.cloned().flatten(),
+    });
+    let failure = move || files.get().and_then(Result::err);
+    let view: Signal<FilesView> = Signal::derive(move || shown.get().unwrap_or_default());
+    let is_known = Memo::new(move |_| shown.with(Option::is_some));
+    view! {
+        {move || {
+            failure()
+                .map(|error| {
+                    view! { <Notice tone=Tone::Failure>{format!("Your files could not be read. {error}")}</Notice> }
+                })
+        }}
+        {move || {
+            if is_known.get() {
+                Either::Left(view! { <KnownFiles seat view/> })
+            } else {
+                Either::Right(())
+            }
+        }}
+    }
+    .into_any()
+}
+
+#[component]
+fn KnownFiles(seat: SeatId, view: Signal<FilesView>) -> impl IntoView {
+    let is_observer = view.with_untracked(|view| view.is_observer);
+    let inputs = Memo::new(move |_| view.with(|view| (view.inputs.clone(), view.more_inputs)));
+    let models = Memo::new(move |_| view.with(|view| view.models.clone()));
+    let uploads = Memo::new(move |_| view.with(|view| view.uploads.clone()));
+    let folders = Memo::new(move |_| view.with(|view| view.folders.clone()));
+    let storage = Memo::new(move |_| view.with(|view| view.storage.clone()));
+    let undo = Memo::new(move |_| view.with(|view| view.undo.clone()).filter(|_| !is_observer));
+    let bring_back = ServerAction::<UndoDiscard>::new();
+    view! {
+        <RoomMeter storage/>
+        {(!is_observer).then(|| view! { <AddFiles seat folders/> })}
+        <UnderWay seat uploads is_observer/>
+        {move || {
+            undo.get()
+                .map(|undo| {
+                    let what = format!("{} deleted.", format::count(undo.items, "file", "files"));
+                    let fields = vec![
+                        hidden("seat", seat.to_string()),
+                        hidden("trash", undo.trash.to_string()),
+                    ];
+                    view! {
+                        <div class="notice notice--calm files__undo" role="status">
+                            <p>{what}</p>
+                            <ActionButton action=bring_back label="Undo" pending_label="Undoing…" fields weight=Weight::Plain/>
+                        </div>
+                    }
+                })
+        }}
+        <ModelList seat models is_observer/>
+        <InputList seat inputs is_observer/>
+    }
+    .into_any()
+}
