@@ -25,6 +25,7 @@ mod reports;
 mod runs;
 mod steer;
 mod submit;
+mod tokens;
 mod workers;
 
 use std::sync::{Arc, Mutex, RwLock};
@@ -45,6 +46,7 @@ pub use error::WorkshopError;
 pub use health::Health;
 pub use reports::WorkerConnection;
 pub use submit::Submitted;
+pub use tokens::{ApiToken, NewToken, TokenAccess, looks_like_api_token};
 pub use workers::WorkerHello;
 
 use crate::files::SeatFolders;
@@ -95,6 +97,7 @@ struct Inner {
     workers: Workers,
     catalog: RwLock<Option<Arc<CatalogView>>>,
     seats: RwLock<accounts::Seats>,
+    tokens: tokens::Tokens,
     policy: RwLock<Policy>,
     durations: Mutex<DurationBook>,
     arrivals: Mutex<Option<(Timestamp, Arrivals)>>,
@@ -116,6 +119,7 @@ impl Workshop {
                 workers: Workers::default(),
                 catalog: RwLock::default(),
                 seats: RwLock::default(),
+                tokens: tokens::Tokens::default(),
                 policy: RwLock::default(),
                 durations: Mutex::default(),
                 arrivals: Mutex::default(),
@@ -126,6 +130,7 @@ impl Workshop {
             }),
         };
         workshop.load_accounts().await?;
+        workshop.load_tokens().await?;
         workshop.load_policy().await?;
         workshop.load_durations().await?;
         workshop.load_catalog().await?;

@@ -119,7 +119,7 @@ fn OpenDrawer(view: Signal<SeatView>, open: Panel, is_observer: bool) -> impl In
                         let revision = Memo::new(move |_| view.with(|view| view.gallery_revision));
                         EitherOf3::B(view! { <GalleryPanel seat revision/> })
                     }
-                    Panel::Help => EitherOf3::C(view! { <HelpPanel seat/> }),
+                    Panel::Help => EitherOf3::C(view! { <HelpPanel seat is_observer/> }),
                 }}
             </div>
         </aside>

@@ -6,6 +6,7 @@ mod editor;
 mod gallery;
 mod help;
 mod lightbox;
+mod programs;
 mod queue;
 
 use domain::SeatId;
