@@ -47,8 +47,9 @@ struct SessionData {
     seats: BTreeMap<SeatId, i64>,
     /// Which admin password opened the instructor's session: another password voids it.
     admin: Option<String>,
-    /// At a seat's own host: which admin password opened the instructor's session elsewhere.
-    looks_on: Option<String>,
+    /// At this seat's own host the instructor looks on, whose session elsewhere was opened by
+    /// that admin password.
+    looks_on: Option<(SeatId, String)>,
 }
 
 impl Credentials {
@@ -105,6 +106,7 @@ pub async fn attach_viewer(
         }
         // In an open room nobody needs a token, so a wrong one is no reason to refuse.
         if state.config.access_mode == AccessMode::Link {
+            bearer::take_rest(request).await;
             return bearer::refusal();
         }
     }
@@ -127,8 +129,7 @@ pub async fn attach_viewer(
         Some(Site::Seat(seat)) => {
             let held = state.workshop.viewer(data.seats, false).require_seat(*seat).ok();
             let viewer = Viewer::new(held, false);
-            let looks_on =
-                data.looks_on.is_some_and(|fingerprint| fingerprint == state.credentials.admin_fingerprint());
+            let looks_on = data.looks_on == Some((*seat, state.credentials.admin_fingerprint()));
             if looks_on { viewer.looking_at(*seat) } else { viewer }
         }
     };
@@ -252,7 +253,7 @@ pub async fn look(
         ));
     }
     let fingerprint = state.credentials.admin_fingerprint();
-    change(&session, |data| data.looks_on = Some(fingerprint)).await?;
+    change(&session, |data| data.looks_on = Some((seat, fingerprint))).await?;
     Ok(Redirect::to(&format!("/user/{seat}")).into_response())
 }
 

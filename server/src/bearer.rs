@@ -4,6 +4,8 @@
 //! and a password in the address (`http://api:<token>@host/…`), which becomes
 //! `Authorization: Basic`. A token in the query is not read: addresses end up in logs.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::Request;
 use axum::http::{StatusCode, header};
@@ -12,6 +14,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::SeatId;
 use serde_json::json;
+
+const REST_LIMIT: usize = 4 << 20;
+const REST_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The token that the request shows, where tokens count.
 pub fn shown_token(request: &Request) -> Option<String> {
@@ -47,6 +52,14 @@ pub fn refusal() -> Response {
     });
     let challenge = [(header::WWW_AUTHENTICATE, r#"Bearer realm="comfy-multi", error="invalid_token""#)];
     (StatusCode::UNAUTHORIZED, challenge, Json(body)).into_response()
+}
+
+/// Reads what a refused program still sends, within limits: several HTTP libraries tell of a
+/// broken connection, and not of the answer, if it ends while they write.
+pub async fn take_rest(request: Request) {
+    let rest = axum::body::to_bytes(request.into_body(), REST_LIMIT);
+    // Whatever comes of it, the answer is the same.
+    let _ = tokio::time::timeout(REST_PATIENCE, rest).await;
 }
 
 fn authorization(request: &Request) -> Option<(&str, &str)> {

@@ -11,6 +11,7 @@ use domain::SeatId;
 use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
 use tower::Layer;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
@@ -23,6 +24,8 @@ use tower_sessions_sqlx_store::SqliteStore;
 use crate::config::ServerConfig;
 use crate::state::AppState;
 use crate::{auth, comfy, health, live, metrics, seat_hosts, worker_api};
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// A workshop lasts days; its links should still open next week.
 const SESSION_DAYS: i64 = 30;
@@ -77,6 +80,8 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .and(NotForContentType::const_new("video/"))
         .and(NotForContentType::const_new("audio/"))
         .and(NotForContentType::const_new("application/octet-stream"));
+    // The seats' hosts are one site to the browser, which sends cookies from one to another.
+    let hosts = state.config.seat_hosts.is_some();
     let by_host = from_fn_with_state(state.clone(), seat_hosts::by_host);
     let routes = Router::new()
         .merge(pages)
@@ -85,6 +90,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .layer(CompressionLayer::new().compress_when(compressed))
         .layer(header_default(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header_default(header::REFERRER_POLICY, "same-origin"))
+        .layer(option_layer(hosts.then(|| header_default(CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))))
         .layer(CatchPanicLayer::new())
         .with_state(state);
     // Around the whole router, as it may move a request to another path.

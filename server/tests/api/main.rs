@@ -8,5 +8,7 @@ mod isolation;
 mod lifecycle;
 mod prompt;
 mod recovery;
+mod seat_hosts;
 mod steering;
 mod support;
+mod tokens;
