@@ -1,25 +1,28 @@
-//! Sessions: who a request speaks for.
+//! Sessions and tokens: who a request speaks for.
 //!
-//! Invariant: the viewer is made from the session alone, by one middleware, and the
-//! seat in a path counts only if the viewer holds it.
+//! Invariant: the viewer is made by one middleware, from the session or, below a seat's
+//! ComfyUI, from the API token that the request shows, never from both; and the seat in a
+//! path counts only if the viewer holds it.
 
 use std::collections::{BTreeMap, HashMap};
 
 use argon2::password_hash::PasswordHash;
 use argon2::{Argon2, PasswordVerifier};
-use axum::Form;
 use axum::extract::{FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use axum::{Extension, Form};
 use domain::access::Denied;
-use domain::{SeatId, Viewer};
+use domain::{AccessMode, SeatId, Viewer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tower_sessions::Session;
 
+use crate::bearer;
 use crate::error::HttpError;
+use crate::seat_hosts::Site;
 use crate::state::AppState;
 
 const SESSION_KEY: &str = "comfy_multi";
@@ -38,11 +41,15 @@ enum AdminPassword {
 
 /// What a session cookie stands for.
 #[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
 struct SessionData {
     /// Seat → the generation of the join link that opened it.
     seats: BTreeMap<SeatId, i64>,
     /// Which admin password opened the instructor's session: another password voids it.
     admin: Option<String>,
+    /// At this seat's own host the instructor looks on, whose session elsewhere was opened by
+    /// that admin password.
+    looks_on: Option<(SeatId, String)>,
 }
 
 impl Credentials {
@@ -83,13 +90,26 @@ impl Credentials {
     }
 }
 
-/// Puts the [`Viewer`] of the session into the request.
+/// Puts the [`Viewer`] of the token or of the session into the request, and with a token
+/// what it opens.
 pub async fn attach_viewer(
     State(state): State<AppState>,
     session: Session,
     mut request: Request,
     next: Next,
 ) -> Response {
+    if let Some(secret) = bearer::shown_token(&request) {
+        if let Some(access) = state.workshop.enter_by_token(&secret).await {
+            request.extensions_mut().insert(Viewer::new([access.seat], false));
+            request.extensions_mut().insert(access);
+            return next.run(request).await;
+        }
+        // In an open room nobody needs a token, so a wrong one is no reason to refuse.
+        if state.config.access_mode == AccessMode::Link {
+            bearer::take_rest(request).await;
+            return bearer::refusal();
+        }
+    }
     let data = match session.get::<SessionData>(SESSION_KEY).await {
         Ok(data) => data.unwrap_or_default(),
         Err(error) => {
@@ -103,7 +123,16 @@ pub async fn attach_viewer(
         }
     };
     let is_admin = data.admin.is_some_and(|fingerprint| fingerprint == state.credentials.admin_fingerprint());
-    let viewer = state.workshop.viewer(data.seats, is_admin);
+    let viewer = match request.extensions().get::<Site>() {
+        None => state.workshop.viewer(data.seats, is_admin),
+        Some(Site::Main) => Viewer::new([], is_admin),
+        Some(Site::Seat(seat)) => {
+            let held = state.workshop.viewer(data.seats, false).require_seat(*seat).ok();
+            let viewer = Viewer::new(held, false);
+            let looks_on = data.looks_on == Some((*seat, state.credentials.admin_fingerprint()));
+            if looks_on { viewer.looking_at(*seat) } else { viewer }
+        }
+    };
     request.extensions_mut().insert(viewer);
     next.run(request).await
 }
@@ -111,11 +140,18 @@ pub async fn attach_viewer(
 /// Refuses changes and WebSockets that another site's page asks this browser for.
 ///
 /// Browsers send `Origin` with both; programs that send none carry no cookie of a victim.
+/// Nor does a request with a bearer token, which no other site's page can send: the browser
+/// would ask first, and is not answered.
 pub async fn refuse_foreign_origin(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let changes = !matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let upgrades = headers.contains_key(header::UPGRADE);
-    if (changes || upgrades) && !is_own_origin(headers, &state.config.public_url) {
+    // A seat's host is a site of its own, to which the workshop's is another.
+    let public_url = match request.extensions().get::<Site>() {
+        Some(Site::Seat(_)) => None,
+        Some(Site::Main) | None => Some(state.config.public_url.as_str()),
+    };
+    if (changes || upgrades) && !bearer::shows_bearer(&request) && !is_own_origin(headers, public_url) {
         return HttpError::refused(
             StatusCode::FORBIDDEN,
             "foreign_origin",
@@ -126,12 +162,12 @@ pub async fn refuse_foreign_origin(State(state): State<AppState>, request: Reque
     next.run(request).await
 }
 
-fn is_own_origin(headers: &HeaderMap, public_url: &str) -> bool {
+fn is_own_origin(headers: &HeaderMap, public_url: Option<&str>) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
     let origin_host = origin.split_once("://").map(|(_, host)| host);
-    (origin_host.is_some() && origin_host == host) || origin == public_url.trim_end_matches('/')
+    (origin_host.is_some() && origin_host == host) || public_url == Some(origin)
 }
 
 /// A seat that the viewer holds: the proof that a handler may act for it.
@@ -149,7 +185,8 @@ impl FromRequestParts<AppState> for SeatAccess {
         if matches!(parts.method, Method::GET | Method::HEAD) && state.workshop.has_seat(seat) {
             return Ok(Self(viewer.require_seat_to_look(seat)?));
         }
-        if viewer.require_seat(seat).is_err() && viewer.is_admin() && state.workshop.has_seat(seat) {
+        let only_looks = viewer.require_seat(seat).is_err() && viewer.require_seat_to_look(seat).is_ok();
+        if only_looks && state.workshop.has_seat(seat) {
             return Err(HttpError::refused(
                 StatusCode::FORBIDDEN,
                 "read_only",
@@ -175,17 +212,49 @@ fn viewer(parts: &Parts) -> Result<Viewer, HttpError> {
     Ok(parts.extensions.get::<Viewer>().cloned().ok_or(Denied::SignedOut)?)
 }
 
-/// `GET /join/{token}`: opens the seat's session.
+/// `GET /join/{token}`: opens the seat's session, at the seat's own host if it has one.
 pub async fn join(
     State(state): State<AppState>,
     session: Session,
+    site: Option<Extension<Site>>,
     Path(token): Path<String>,
 ) -> Result<Response, HttpError> {
+    if let (Some(hosts), Some(Extension(site))) = (&state.config.seat_hosts, site) {
+        let seat = state.workshop.seat_of_link(&token);
+        let home = &state.config.public_url;
+        match (seat, site) {
+            (Some(seat), Site::Seat(host)) if seat == host => {}
+            (Some(seat), _) => {
+                return Ok(Redirect::to(&format!("{}/join/{token}", hosts.origin(seat))).into_response());
+            }
+            (None, _) => return Ok(Redirect::to(&format!("{home}/?notice=bad-link")).into_response()),
+        }
+    }
     match state.workshop.join(&token).await {
         Ok((seat, generation)) => enter(&session, seat, generation).await,
         Err(workshop::WorkshopError::NotFound) => Ok(Redirect::to("/?notice=bad-link").into_response()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// `GET /look/{word}` at a seat's own host: lets the instructor look on there.
+pub async fn look(
+    State(state): State<AppState>,
+    session: Session,
+    site: Option<Extension<Site>>,
+    Path(word): Path<String>,
+) -> Result<Response, HttpError> {
+    let Some(Extension(Site::Seat(seat))) = site else { return Err(HttpError::not_found()) };
+    if state.workshop.take_look(&word) != Some(seat) {
+        return Err(HttpError::refused(
+            StatusCode::NOT_FOUND,
+            "look_used_up",
+            "This way in has been used or is too old. Open the workspace from the instructor's page again.",
+        ));
+    }
+    let fingerprint = state.credentials.admin_fingerprint();
+    change(&session, |data| data.looks_on = Some((seat, fingerprint))).await?;
+    Ok(Redirect::to(&format!("/user/{seat}")).into_response())
 }
 
 #[derive(Deserialize)]
@@ -203,6 +272,10 @@ pub async fn open(
         return Ok(Redirect::to("/?notice=no-such-seat").into_response());
     };
     match state.workshop.join_open(seat).await {
+        // In an open room the seat's host takes whoever comes.
+        Ok((seat, _)) if let Some(hosts) = &state.config.seat_hosts => {
+            Ok(Redirect::to(&format!("{}/user/{seat}", hosts.origin(seat))).into_response())
+        }
         Ok((seat, generation)) => enter(&session, seat, generation).await,
         Err(workshop::WorkshopError::NotFound) => Ok(Redirect::to("/?notice=no-such-seat").into_response()),
         Err(error) => Err(error.into()),
@@ -295,7 +368,7 @@ mod tests {
 
     #[test]
     fn only_our_own_pages_may_change_things() {
-        let is_own = |origin| is_own_origin(&headers(origin), "https://class.example");
+        let is_own = |origin| is_own_origin(&headers(origin), Some("https://class.example"));
         assert!(is_own(None));
         assert!(is_own(Some("http://class.example:8080")));
         assert!(is_own(Some("https://class.example")));

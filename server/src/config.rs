@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::{AccessMode, SeatId};
+use domain::{AccessMode, SeatHosts, SeatId};
 use queue::ProducerOptions;
 use runtime::config::{ConfigError, Settings};
 use runtime::logging::LogOptions;
@@ -20,6 +20,8 @@ pub struct ServerConfig {
     pub listen_addr: SocketAddr,
     /// Without a slash at its end.
     pub public_url: String,
+    /// `None`: all seats are at the public address, each below a path.
+    pub seat_hosts: Option<SeatHosts>,
     pub data_dir: PathBuf,
     /// The portal's compiled files.
     pub site_root: PathBuf,
@@ -57,9 +59,11 @@ impl ServerConfig {
 
     pub fn read(mut settings: Settings) -> Result<Self, ConfigError> {
         let listen_addr = settings.parsed("LISTEN_ADDR");
+        let public_url = settings.optional_url("PUBLIC_URL").unwrap_or_else(|| local_url(listen_addr));
         let config = Self {
             listen_addr,
-            public_url: settings.optional_url("PUBLIC_URL").unwrap_or_else(|| local_url(listen_addr)),
+            seat_hosts: seat_hosts(&mut settings, &public_url),
+            public_url,
             data_dir: settings.path("DATA_DIR"),
             site_root: settings.path("SITE_ROOT"),
             frontend_dir: settings.optional_path("FRONTEND_DIR"),
@@ -99,6 +103,14 @@ impl ServerConfig {
     pub fn queue_producer(&self, redis_url: &str) -> ProducerOptions {
         ProducerOptions::new(redis_url)
     }
+}
+
+fn seat_hosts(settings: &mut Settings, public_url: &str) -> Option<SeatHosts> {
+    let pattern = settings.optional_text("SEAT_HOST_PATTERN")?;
+    let scheme = public_url.split_once("://").map_or("http", |(scheme, _)| scheme);
+    SeatHosts::new(&pattern, scheme)
+        .map_err(|reason| settings.add_problem(format!("SEAT_HOST_PATTERN={pattern}: {reason}")))
+        .ok()
 }
 
 /// How a browser on this machine reaches the address.
@@ -142,6 +154,17 @@ mod tests {
         assert_eq!(read("LISTEN_ADDR=10.0.0.7:9000").unwrap().public_url, "http://10.0.0.7:9000");
         let given = read("LISTEN_ADDR=0.0.0.0:80\nPUBLIC_URL=https://workshop.example/").unwrap();
         assert_eq!(given.public_url, "https://workshop.example");
+    }
+
+    #[test]
+    fn seats_get_hosts_of_their_own_only_if_a_pattern_says_so() {
+        assert_eq!(read("").unwrap().seat_hosts, None);
+        let config =
+            read("PUBLIC_URL=https://workshop.example\nSEAT_HOST_PATTERN={seat}.workshop.example").unwrap();
+        let origin = config.seat_hosts.unwrap().origin(SeatId::new(7).unwrap());
+        assert_eq!(origin, "https://user007.workshop.example");
+        let error = read("SEAT_HOST_PATTERN=workshop.example").unwrap_err();
+        assert!(error.problems[0].starts_with("SEAT_HOST_PATTERN=workshop.example: "), "{error}");
     }
 
     #[test]

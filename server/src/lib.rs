@@ -1,6 +1,7 @@
 //! The server: HTTP and WebSocket adapters over the workshop's use cases.
 
 pub mod auth;
+mod bearer;
 pub mod comfy;
 pub mod commands;
 pub mod config;
@@ -9,6 +10,7 @@ mod health;
 mod live;
 mod metrics;
 pub mod router;
+pub mod seat_hosts;
 pub mod secrets;
 pub mod state;
 mod tus;

@@ -10,6 +10,8 @@ use axum::routing::{get, post};
 use domain::SeatId;
 use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
+use tower::Layer;
+use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
@@ -19,8 +21,11 @@ use tower_sessions::cookie::time::Duration;
 use tower_sessions::{Expiry, SessionManagerLayer};
 use tower_sessions_sqlx_store::SqliteStore;
 
+use crate::config::ServerConfig;
 use crate::state::AppState;
-use crate::{auth, comfy, health, live, metrics, tus, worker_api};
+use crate::{auth, comfy, health, live, metrics, seat_hosts, tus, worker_api};
+
+const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// A workshop lasts days; its links should still open next week.
 const SESSION_DAYS: i64 = 30;
@@ -30,6 +35,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         title: state.config.workshop_title.clone(),
         access_mode: state.config.access_mode,
         seats: state.config.seats,
+        seat_hosts: state.config.seat_hosts.clone(),
     };
     let context = {
         let workshop = state.workshop.clone();
@@ -46,13 +52,14 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .fallback(file_and_error_handler_with_context::<AppState, _>(context, shell));
 
     let sessions = SessionManagerLayer::new(sessions)
-        .with_name("comfy_multi")
+        .with_name(cookie_name(&state.config))
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
         .with_secure(state.config.public_url.starts_with("https://"))
         .with_expiry(Expiry::OnInactivity(Duration::days(SESSION_DAYS)));
     let pages = Router::new()
         .route("/join/{token}", get(auth::join))
+        .route("/look/{word}", get(auth::look))
         .route("/open", post(auth::open))
         .route("/admin/login", post(auth::admin_login))
         .route("/leave", post(auth::leave))
@@ -64,6 +71,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         // What belongs to a session is nobody else's to keep; handlers whose files are for
         // all say so themselves.
         .layer(header_default(header::CACHE_CONTROL, "private, no-cache"))
+        .layer(from_fn_with_state(state.clone(), seat_hosts::lead_to_seat))
         .layer(from_fn_with_state(state.clone(), auth::attach_viewer))
         .layer(sessions)
         .layer(from_fn_with_state(state.clone(), auth::refuse_foreign_origin))
@@ -73,15 +81,31 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .and(NotForContentType::const_new("video/"))
         .and(NotForContentType::const_new("audio/"))
         .and(NotForContentType::const_new("application/octet-stream"));
-    Router::new()
+    // The seats' hosts are one site to the browser, which sends cookies from one to another.
+    let hosts = state.config.seat_hosts.is_some();
+    let by_host = from_fn_with_state(state.clone(), seat_hosts::by_host);
+    let routes = Router::new()
         .merge(pages)
         .merge(worker_api::routes())
         .merge(health::routes())
         .layer(CompressionLayer::new().compress_when(compressed))
         .layer(header_default(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header_default(header::REFERRER_POLICY, "same-origin"))
+        .layer(option_layer(hosts.then(|| header_default(CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))))
         .layer(CatchPanicLayer::new())
-        .with_state(state)
+        .with_state(state);
+    // Around the whole router, as it may move a request to another path.
+    Router::new().fallback_service(by_host.layer(routes))
+}
+
+/// Where a seat's host could plant a cookie for the workshop's and the other seats' hosts,
+/// the browser is told to take this one from no host but its own.
+fn cookie_name(config: &ServerConfig) -> &'static str {
+    if config.seat_hosts.is_some() && config.public_url.starts_with("https://") {
+        "__Host-comfy_multi"
+    } else {
+        "comfy_multi"
+    }
 }
 
 fn header_default(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

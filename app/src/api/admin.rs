@@ -249,6 +249,8 @@ impl ActivityView {
             "seat_messaged" => format!("was told: {detail}"),
             "seat_demo" => format!("demonstration {detail}"),
             "link_rotated" => "got a new join link".to_owned(),
+            "token_made" => format!("made the API token \u{201c}{detail}\u{201d}"),
+            "token_revoked" => format!("revoked the API token \u{201c}{detail}\u{201d}"),
             "worker_drained" => format!("worker {worker} takes nothing more"),
             "worker_resumed" => format!("worker {worker} takes jobs again"),
             "engine_restarted" => format!("ComfyUI of {worker} was restarted"),

@@ -1,4 +1,4 @@
-//! A link to hand on, with a button that copies it.
+//! A link or a word to hand on, with a button that copies it.
 
 use leptos::html::Input;
 use leptos::prelude::*;
@@ -15,19 +15,25 @@ enum Copied {
     Refused,
 }
 
-/// Shows the path until the page runs, then the whole address.
+/// Shows a path until the page runs, then the whole address.
 #[component]
 pub(crate) fn CopyField(
     /// What the link is, for screen readers.
     #[prop(into)]
     label: String,
     #[prop(into)] path: Signal<String>,
+    /// Otherwise it is shown and copied as it is.
+    #[prop(default = true)]
+    is_address: bool,
 ) -> impl IntoView {
     let field = NodeRef::<Input>::new();
     let origin = RwSignal::new(String::new());
     let copied = RwSignal::new(Copied::NotYet);
     Effect::new(move |_| origin.set(window().location().origin().unwrap_or_default()));
-    let address = move || format!("{}{}", origin.get(), path.get());
+    let address = move || {
+        let path = path.get();
+        if is_address && path.starts_with('/') { format!("{}{path}", origin.get()) } else { path }
+    };
     let copy = move |_| {
         let Some(field) = field.get_untracked() else { return };
         let text = address();

@@ -35,6 +35,8 @@ impl FromStr for AccessMode {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Viewer {
     seats: BTreeSet<SeatId>,
+    /// The only seat that this browser may look at without holding it.
+    looks_at: Option<SeatId>,
     is_admin: bool,
 }
 
@@ -53,14 +55,20 @@ pub enum Denied {
 
 impl Viewer {
     pub fn new(seats: impl IntoIterator<Item = SeatId>, is_admin: bool) -> Self {
-        Self { seats: seats.into_iter().collect(), is_admin }
+        Self { seats: seats.into_iter().collect(), looks_at: None, is_admin }
+    }
+
+    /// The instructor at one seat's own host: looks on there, and is nobody elsewhere.
+    #[must_use]
+    pub fn looking_at(self, seat: SeatId) -> Self {
+        Self { looks_at: Some(seat), ..self }
     }
 
     /// The seat, if the viewer may act for it.
     pub fn require_seat(&self, seat: SeatId) -> Result<SeatId, Denied> {
         if self.seats.contains(&seat) {
             Ok(seat)
-        } else if self.seats.is_empty() && !self.is_admin {
+        } else if self.is_stranger() {
             Err(Denied::SignedOut)
         } else {
             Err(Denied::NotYours)
@@ -70,17 +78,21 @@ impl Viewer {
     /// The seat, if the viewer may look at it without changing anything: its participant's,
     /// or any to the instructor.
     pub fn require_seat_to_look(&self, seat: SeatId) -> Result<SeatId, Denied> {
-        if self.is_admin { Ok(seat) } else { self.require_seat(seat) }
+        if self.is_admin || self.looks_at == Some(seat) { Ok(seat) } else { self.require_seat(seat) }
     }
 
     pub fn require_admin(&self) -> Result<Admin, Denied> {
         if self.is_admin {
             Ok(Admin(()))
-        } else if self.seats.is_empty() {
+        } else if self.is_stranger() {
             Err(Denied::SignedOut)
         } else {
             Err(Denied::NotYours)
         }
+    }
+
+    fn is_stranger(&self) -> bool {
+        self.seats.is_empty() && self.looks_at.is_none() && !self.is_admin
     }
 
     pub fn is_admin(&self) -> bool {
@@ -120,6 +132,15 @@ mod tests {
         let participant = Viewer::new([seat(1)], false);
         assert_eq!(participant.require_seat_to_look(seat(1)), Ok(seat(1)));
         assert_eq!(participant.require_seat_to_look(seat(2)), Err(Denied::NotYours));
+    }
+
+    #[test]
+    fn who_looks_at_one_seat_is_nothing_more() {
+        let viewer = Viewer::default().looking_at(seat(2));
+        assert_eq!(viewer.require_seat_to_look(seat(2)), Ok(seat(2)));
+        assert_eq!(viewer.require_seat(seat(2)), Err(Denied::NotYours));
+        assert_eq!(viewer.require_seat_to_look(seat(1)), Err(Denied::NotYours));
+        assert_eq!(viewer.require_admin().unwrap_err(), Denied::NotYours);
     }
 
     #[test]

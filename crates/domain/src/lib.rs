@@ -8,6 +8,7 @@ pub mod failure;
 pub mod id;
 pub mod job;
 pub mod policy;
+mod seat_hosts;
 pub mod time;
 
 pub use access::{AccessMode, Admin, Viewer};
@@ -15,4 +16,5 @@ pub use failure::{Failure, FailureKind};
 pub use id::{JobId, LeaseToken, SeatId, UploadId, WorkerId};
 pub use job::{Job, JobState, Lease, ReturnReason};
 pub use policy::{Priority, SchedulingMode, StartWindow, WaitReason};
+pub use seat_hosts::SeatHosts;
 pub use time::{Clock, Timestamp};

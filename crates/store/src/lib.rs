@@ -4,6 +4,7 @@
 //! `domain::job` and writes it back within one transaction of the only writer,
 //! so two reports on one job can never both win.
 
+mod api_tokens;
 pub mod artifacts;
 mod catalog;
 mod database;
@@ -17,6 +18,7 @@ mod trash;
 mod uploads;
 mod workers;
 
+pub use api_tokens::{NewApiToken, StoredApiToken};
 pub use artifacts::{Artifact, NewArtifact};
 pub use database::Store;
 pub use error::StoreError;

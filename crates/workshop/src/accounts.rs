@@ -1,8 +1,9 @@
 //! Seats: their join links, who holds which, and what the instructor decided about them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use domain::{AccessMode, Admin, SeatId, Viewer};
+use domain::{AccessMode, Admin, SeatId, Timestamp, Viewer};
 use store::{Event, EventKind, Seat};
 
 use crate::{Workshop, WorkshopError};
@@ -12,11 +13,16 @@ const MAX_NAME: usize = 40;
 /// The longest message to a seat or to all, in characters.
 pub(crate) const MAX_MESSAGE: usize = 500;
 
+/// A redirect follows at once; what is on its way for longer has been taken by somebody else.
+const LOOK_LIMIT: Duration = Duration::from_secs(60);
+
 /// The seats as kept in memory: every request looks one up.
 #[derive(Debug, Default)]
 pub(crate) struct Seats {
     by_id: BTreeMap<SeatId, Seat>,
     by_token: HashMap<String, SeatId>,
+    /// What the instructor was given to look on with, until when it may be used, and where.
+    looks: HashMap<String, (SeatId, Timestamp)>,
 }
 
 /// A seat's way in.
@@ -67,6 +73,28 @@ impl Workshop {
         Ok((seat, generation))
     }
 
+    /// Whose join link this is, without going in.
+    pub fn seat_of_link(&self, token: &str) -> Option<SeatId> {
+        self.seats().by_token.get(token).copied()
+    }
+
+    /// A word that opens the seat once, soon, and only to look: it carries the instructor
+    /// from the workshop's host to the seat's own, where their session does not count.
+    pub fn mint_look(&self, _admin: Admin, seat: SeatId) -> Result<String, WorkshopError> {
+        self.seat(seat)?;
+        let (word, now) = (self.inner.parts.mint.secret(), self.now());
+        let mut seats = self.seats_mut();
+        seats.looks.retain(|_, (_, until)| *until > now);
+        seats.looks.insert(word.clone(), (seat, now + LOOK_LIMIT));
+        Ok(word)
+    }
+
+    /// Uses the word up; the seat that it opens.
+    pub fn take_look(&self, word: &str) -> Option<SeatId> {
+        let (seat, until) = self.seats_mut().looks.remove(word)?;
+        (until > self.now()).then_some(seat)
+    }
+
     /// Chooses a seat by name, where the operator has opened the room.
     pub async fn join_open(&self, seat: SeatId) -> Result<(SeatId, i64), WorkshopError> {
         let generation = self.seats().generation(seat);
@@ -107,7 +135,8 @@ impl Workshop {
         self.change_seat(seat, EventKind::SeatRenamed, Some(name.clone()), |seat| seat.name = name).await
     }
 
-    /// Makes a new join link. The old one, and every session begun with it, ends now.
+    /// Makes a new join link. The old one ends now, and with it every session begun with it and
+    /// every API token of the seat.
     pub async fn rotate_link(&self, _admin: Admin, seat: SeatId) -> Result<(), WorkshopError> {
         let token = self.inner.parts.mint.secret();
         self.change_seat(seat, EventKind::LinkRotated, None, |seat| {
@@ -115,6 +144,7 @@ impl Workshop {
             seat.session_generation += 1;
         })
         .await?;
+        self.end_tokens(seat).await?;
         self.inner.hub.close_pages(seat);
         Ok(())
     }
@@ -155,6 +185,11 @@ impl Workshop {
 
     pub fn has_seat(&self, seat: SeatId) -> bool {
         self.seats().by_id.contains_key(&seat)
+    }
+
+    /// Of the seat's join link as it is now; none if there is no such seat.
+    pub(crate) fn generation(&self, seat: SeatId) -> Option<i64> {
+        self.seats().generation(seat)
     }
 
     /// The seat as it is now.

@@ -17,6 +17,8 @@ pub use comfy_api::views::JobsQuery;
 
 /// How many ended jobs are looked at to answer one request.
 const HISTORY_LIMIT: u32 = 10_000;
+/// The longest name that a client may have, in bytes.
+const MAX_SID: usize = 128;
 
 /// A seat's queue, as ComfyUI splits it.
 #[derive(Debug, Default)]
@@ -93,18 +95,13 @@ impl Workshop {
         Ok(self.store().active_count(seat).await?)
     }
 
-    /// The sid for an editor's socket: the one it presents if it is one of this seat's, else a new one.
+    /// The sid for a socket: the one it presents, as other programs choose their own, else a
+    /// new one. It means something within the seat only; what another seat's editor was
+    /// given is not taken over, as one browser may show both.
     pub fn editor_sid(&self, seat: SeatId, presented: Option<&str>) -> String {
-        let prefix = format!("{seat}-");
-        let is_own = |sid: &&str| {
-            sid.len() <= 64
-                && sid
-                    .strip_prefix(&prefix)
-                    .is_some_and(|rest| rest.bytes().all(|byte| byte.is_ascii_hexdigit()))
-        };
         presented
-            .filter(is_own)
-            .map_or_else(|| format!("{prefix}{}", self.inner.parts.mint.uuid().simple()), str::to_owned)
+            .filter(|sid| is_sid(sid) && seat_of_sid(sid).is_none_or(|given_to| given_to == seat))
+            .map_or_else(|| format!("{seat}-{}", self.inner.parts.mint.uuid().simple()), str::to_owned)
     }
 
     /// Opens an editor's stream of frames. The frames to send at once come with it.
@@ -171,6 +168,15 @@ impl Workshop {
         };
         Ok(stored.into_iter().map(record).collect())
     }
+}
+
+fn is_sid(text: &str) -> bool {
+    (1..=MAX_SID).contains(&text.len()) && text.chars().all(|letter| !letter.is_control())
+}
+
+/// Whose editor was given this sid, if one of ours was.
+fn seat_of_sid(sid: &str) -> Option<SeatId> {
+    sid.split_once('-')?.0.parse().ok()
 }
 
 fn record(stored: &StoredJob, graph: Option<JobGraph>, result: JobResult) -> JobRecord {

@@ -27,6 +27,7 @@ mod runs;
 mod steer;
 pub mod storage;
 mod submit;
+mod tokens;
 pub mod trash;
 pub mod uploads;
 mod workers;
@@ -51,6 +52,7 @@ pub use models::{MODEL_EXTENSIONS, OpenModel};
 pub use reports::WorkerConnection;
 pub use storage::{NoRoom, StorageLimits};
 pub use submit::Submitted;
+pub use tokens::{ApiToken, NewToken, TokenAccess, looks_like_api_token};
 pub use uploads::{NewUpload, UploadError};
 pub use workers::WorkerHello;
 
@@ -103,6 +105,7 @@ struct Inner {
     workers: Workers,
     catalog: RwLock<Option<Arc<CatalogView>>>,
     seats: RwLock<accounts::Seats>,
+    tokens: tokens::Tokens,
     policy: RwLock<Policy>,
     durations: Mutex<DurationBook>,
     arrivals: Mutex<Option<(Timestamp, Arrivals)>>,
@@ -130,6 +133,7 @@ impl Workshop {
                 workers: Workers::default(),
                 catalog: RwLock::default(),
                 seats: RwLock::default(),
+                tokens: tokens::Tokens::default(),
                 policy: RwLock::default(),
                 durations: Mutex::default(),
                 arrivals: Mutex::default(),
@@ -145,6 +149,7 @@ impl Workshop {
             }),
         };
         workshop.load_accounts().await?;
+        workshop.load_tokens().await?;
         workshop.load_policy().await?;
         workshop.load_durations().await?;
         workshop.load_catalog().await?;

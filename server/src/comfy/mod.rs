@@ -30,6 +30,42 @@ use axum::middleware::from_fn_with_state;
 
 use crate::state::AppState;
 
+/// The first parts of all paths below which a ComfyUI has its API, with and without `/api`.
+const API_ROOTS: [&str; 25] = [
+    "embeddings",
+    "experiment",
+    "extensions",
+    "features",
+    "free",
+    "global_subgraphs",
+    "history",
+    "i18n",
+    "internal",
+    "interrupt",
+    "jobs",
+    "models",
+    "node_replacements",
+    "object_info",
+    "prompt",
+    "queue",
+    "settings",
+    "system_stats",
+    "upload",
+    "userdata",
+    "users",
+    "v2",
+    "view",
+    "view_metadata",
+    "workflow_templates",
+];
+
+/// Whether a ComfyUI would take this path, relative to its root, for one of its API.
+pub fn is_api_path(path: &str) -> bool {
+    let path = path.strip_prefix("/api").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+    let root = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    root == "ws" || API_ROOTS.binary_search(&root).is_ok()
+}
+
 /// All routes of all seats.
 pub fn routes(state: &AppState) -> Router<AppState> {
     // What a seat stores by these counts against its room.

@@ -2,8 +2,10 @@
 //
 // ComfyUI's editor keeps drafts, open tabs and its identity in storage that belongs to the
 // whole origin. Runs before the editor and gives each seat names of its own, by patching
-// prototypes: the editor's own objects stay genuine. This separates participants who take
-// turns at one machine. It is no wall against hostile scripts; that takes an origin per seat.
+// prototypes and by views of the two storages. Cookies and the Cache API are left as they are:
+// no version of the editor keeps a participant's work there. This separates participants who
+// take turns at one machine. It is no wall against hostile scripts; that takes an origin per
+// seat (SEAT_HOST_PATTERN).
 function keepSeatsApart(seat) {
   "use strict";
   const prefix = `comfy-multi:${seat}:`;
@@ -28,24 +30,65 @@ function keepSeatsApart(seat) {
     }
     return keys;
   };
+
+  // A storage's items are its properties too (`localStorage.draft`, `in`, `Object.keys`),
+  // which no prototype can rename: pages get a view of it instead.
+  const genuine = new WeakMap();
+  const views = new WeakMap();
+  const toGenuine = (storage) => genuine.get(storage) ?? storage;
+  const isItem = (property) => typeof property === "string" && !(property in Storage.prototype);
+  const itemOf = (storage, property) => getItem.call(storage, toOwn(property));
+  const viewOf = (storage) => {
+    const view = new Proxy(storage, {
+      get: (target, property) =>
+        isItem(property) ? (itemOf(target, property) ?? undefined) : Reflect.get(target, property, target),
+      has: (target, property) => (isItem(property) ? itemOf(target, property) !== null : property in target),
+      set(target, property, value) {
+        if (isItem(property)) setItem.call(target, toOwn(property), value);
+        return true;
+      },
+      defineProperty(target, property, { value }) {
+        if (isItem(property)) setItem.call(target, toOwn(property), value);
+        return true;
+      },
+      deleteProperty(target, property) {
+        if (isItem(property)) removeItem.call(target, toOwn(property));
+        return true;
+      },
+      ownKeys: (target) => ownKeys(target).map(toBare).filter(isItem),
+      getOwnPropertyDescriptor(target, property) {
+        const value = isItem(property) ? itemOf(target, property) : null;
+        return value === null ? undefined : { value, writable: true, enumerable: true, configurable: true };
+      },
+    });
+    genuine.set(view, storage);
+    views.set(storage, view);
+    return view;
+  };
+  for (const name of ["localStorage", "sessionStorage"]) {
+    const view = viewOf(window[name]);
+    replaceGetter(window, name, () => view);
+  }
+
   replaceMethod(Storage.prototype, "getItem", function (key) {
-    return getItem.call(this, toOwn(key));
+    return getItem.call(toGenuine(this), toOwn(key));
   });
   replaceMethod(Storage.prototype, "setItem", function (key, value) {
-    setItem.call(this, toOwn(key), value);
+    setItem.call(toGenuine(this), toOwn(key), value);
   });
   replaceMethod(Storage.prototype, "removeItem", function (key) {
-    removeItem.call(this, toOwn(key));
+    removeItem.call(toGenuine(this), toOwn(key));
   });
   replaceMethod(Storage.prototype, "key", function (index) {
-    const key = ownKeys(this)[index];
+    const key = ownKeys(toGenuine(this))[index];
     return key === undefined ? null : toBare(key);
   });
   replaceMethod(Storage.prototype, "clear", function () {
-    for (const key of ownKeys(this)) removeItem.call(this, key);
+    const storage = toGenuine(this);
+    for (const key of ownKeys(storage)) removeItem.call(storage, key);
   });
   replaceGetter(Storage.prototype, "length", function () {
-    return ownKeys(this).length;
+    return ownKeys(toGenuine(this)).length;
   });
 
   // What another seat's page stores is nobody's event here. The editor also sends itself
@@ -54,6 +97,19 @@ function keepSeatsApart(seat) {
   replaceGetter(StorageEvent.prototype, "key", function () {
     const key = keyOf.call(this);
     return isOwn(key) ? toBare(key) : key;
+  });
+  const areaOf = getterOf(StorageEvent.prototype, "storageArea");
+  replaceGetter(StorageEvent.prototype, "storageArea", function () {
+    const area = areaOf.call(this);
+    return views.get(area) ?? area;
+  });
+  // Events of the editor's own name a view, where the browser takes a storage only.
+  window.StorageEvent = new Proxy(StorageEvent, {
+    construct(target, [type, init], newTarget) {
+      const area = init?.storageArea;
+      const given = area ? { ...init, storageArea: toGenuine(area) } : init;
+      return Reflect.construct(target, [type, given], newTarget);
+    },
   });
   window.addEventListener(
     "storage",
@@ -91,11 +147,25 @@ function keepSeatsApart(seat) {
     }
   };
 
+  // Browsers offer locks to secure pages only.
+  if (window.LockManager) {
+    const { request, query } = LockManager.prototype;
+    replaceMethod(LockManager.prototype, "request", function (name, ...rest) {
+      return request.call(this, toOwn(name), ...rest);
+    });
+    replaceMethod(LockManager.prototype, "query", async function () {
+      const { held, pending } = await query.call(this);
+      const own = (locks) => locks.filter(({ name }) => isOwn(name)).map((lock) => ({ ...lock, name: toBare(lock.name) }));
+      return { held: own(held), pending: own(pending) };
+    });
+  }
+
   // The editor takes `window.name` for its id, and the name outlives the page: another
   // seat's, or one that a link gave, is dropped.
   const marker = "comfy-multi:window";
-  if (getItem.call(sessionStorage, marker) !== seat) {
+  const tab = toGenuine(sessionStorage);
+  if (getItem.call(tab, marker) !== seat) {
     window.name = "";
-    setItem.call(sessionStorage, marker, seat);
+    setItem.call(tab, marker, seat);
   }
 }

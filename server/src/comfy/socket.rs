@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use axum::Router;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
 use axum::response::Response;
 use axum::routing::get;
+use axum::{Extension, Router};
 use bytes::Bytes;
 use comfy_api::events;
 use domain::SeatId;
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, interval};
+use workshop::TokenAccess;
 use workshop::hub::{FramePayload, SeatFrame};
 
 use crate::auth::SeatAccess;
@@ -38,12 +39,14 @@ struct SocketQuery {
 async fn open(
     SeatAccess(seat): SeatAccess,
     State(state): State<AppState>,
+    token: Option<Extension<TokenAccess>>,
     Query(query): Query<SocketQuery>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let token = token.map(|Extension(access)| access);
     let sid = state.workshop.editor_sid(seat, query.client_id.as_deref());
     upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
-        if let Err(error) = serve(state, seat, sid, socket).await {
+        if let Err(error) = serve(state, seat, sid, token, socket).await {
             tracing::debug!(seat.id = %seat, %error, "an editor's socket ended");
         }
     })
@@ -56,7 +59,21 @@ struct Client {
     previews_with_metadata: bool,
 }
 
-async fn serve(state: AppState, seat: SeatId, sid: String, mut socket: WebSocket) -> Result<(), axum::Error> {
+async fn serve(
+    state: AppState,
+    seat: SeatId,
+    sid: String,
+    token: Option<TokenAccess>,
+    mut socket: WebSocket,
+) -> Result<(), axum::Error> {
+    // What opened with a token ends with it; what a session opened is told by the page.
+    let token_ended = async {
+        match token {
+            Some(access) => state.workshop.token_ended(access.id).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(token_ended);
     let (mut page, first, mut frames) = match state.workshop.open_editor(seat, &sid).await {
         Ok(opened) => opened,
         Err(error) => {
@@ -101,6 +118,7 @@ async fn serve(state: AppState, seat: SeatId, sid: String, mut socket: WebSocket
                 }
             }
             () = page.revoked() => return Ok(()),
+            () = &mut token_ended => return Ok(()),
             _ = ping.tick() => {
                 if heard_at.elapsed() > SILENCE_LIMIT {
                     return Ok(());

@@ -7,7 +7,6 @@ use base64::engine::general_purpose::STANDARD;
 use domain::AccessMode;
 use reqwest::Method;
 use serde_json::{Value, json};
-use workshop::StorageLimits;
 
 use crate::support::{Client, Reply, TestApp, picture};
 
@@ -324,17 +323,13 @@ async fn an_upload_that_nobody_goes_on_with_expires_after_a_day() {
     assert_eq!(parts.count(), 1);
 }
 
-fn limits(seat_quota_bytes: Option<u64>, total_quota_bytes: Option<u64>) -> StorageLimits {
-    StorageLimits { seat_quota_bytes, total_quota_bytes, min_free_bytes: 0, ..StorageLimits::default() }
-}
-
 fn message(reply: &Reply) -> String {
     reply.json()["error"]["message"].as_str().unwrap().to_owned()
 }
 
 #[tokio::test]
 async fn a_seat_over_its_quota_is_told_what_to_delete() {
-    let app = TestApp::start_with(AccessMode::Link, limits(Some(20_000), None)).await;
+    let app = TestApp::start_with(AccessMode::Link, "SEAT_QUOTA_BYTES=20000").await;
     let _worker = app.worker().await;
     let (anna, ben) = (app.seat(1).await, app.seat(2).await);
     assert_eq!(anna.upload("big.png", &[1; 12_000]).await.status, 200);
@@ -374,7 +369,7 @@ async fn a_seat_over_its_quota_is_told_what_to_delete() {
 async fn the_trash_is_emptied_before_anybody_is_refused() {
     use workshop::files::{FileLocation, FolderKind};
     use workshop::trash::Discard;
-    let app = TestApp::start_with(AccessMode::Link, limits(Some(20_000), None)).await;
+    let app = TestApp::start_with(AccessMode::Link, "SEAT_QUOTA_BYTES=20000").await;
     let anna = app.seat(1).await;
     let seat = domain::SeatId::new(1).unwrap();
     assert_eq!(anna.upload("big.png", &[1; 15_000]).await.status, 200);
@@ -387,7 +382,7 @@ async fn the_trash_is_emptied_before_anybody_is_refused() {
 
 #[tokio::test]
 async fn all_seats_share_the_total_and_the_disk() {
-    let app = TestApp::start_with(AccessMode::Link, limits(None, Some(20_000))).await;
+    let app = TestApp::start_with(AccessMode::Link, "TOTAL_QUOTA_BYTES=20000").await;
     let (anna, ben) = (app.seat(1).await, app.seat(2).await);
     assert_eq!(anna.upload("big.png", &[1; 15_000]).await.status, 200);
     let refused = create(&ben, "user002", 10_000, &[("filename", "b.bin")]).await;
@@ -395,8 +390,7 @@ async fn all_seats_share_the_total_and_the_disk() {
     assert!(message(&refused).starts_with("The workshop's files take"), "{}", refused.text());
     assert!(!message(&refused).contains("big.png"), "nobody learns of another's files");
 
-    let floor = StorageLimits { min_free_bytes: u64::MAX / 2, ..StorageLimits::default() };
-    let app = TestApp::start_with(AccessMode::Link, floor).await;
+    let app = TestApp::start_with(AccessMode::Link, "MIN_FREE_BYTES=1000000GiB").await;
     let refused = create(&app.seat(1).await, "user001", 1, &[("filename", "b.bin")]).await;
     assert_eq!(refused.status, 507);
     assert!(message(&refused).contains("disk"), "{}", refused.text());

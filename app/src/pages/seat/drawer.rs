@@ -127,7 +127,7 @@ fn OpenDrawer(view: Signal<SeatView>, open: Panel, is_observer: bool) -> impl In
                         let revision = Memo::new(move |_| view.with(|view| view.files_revision));
                         EitherOf4::C(view! { <FilesPanel seat revision/> })
                     }
-                    Panel::Help => EitherOf4::D(view! { <HelpPanel seat/> }),
+                    Panel::Help => EitherOf4::D(view! { <HelpPanel seat is_observer/> }),
                 }}
             </div>
         </aside>

@@ -3,8 +3,14 @@
 use domain::SeatId;
 use leptos::prelude::*;
 
+use crate::pages::seat::programs::Programs;
+
 #[component]
-pub(crate) fn HelpPanel(seat: SeatId) -> impl IntoView {
+pub(crate) fn HelpPanel(
+    seat: SeatId,
+    /// Somebody looks on: nothing can be changed.
+    is_observer: bool,
+) -> impl IntoView {
     view! {
         <section class="help">
             <h2>"Run something"</h2>
@@ -31,6 +37,7 @@ pub(crate) fn HelpPanel(seat: SeatId) -> impl IntoView {
                 "The queue says what happened and what to try. If that does not help, tell your instructor the name of your seat: "
                 <strong>{seat.to_string()}</strong> "."
             </p>
+            <Programs seat is_observer/>
         </section>
     }
     .into_any()

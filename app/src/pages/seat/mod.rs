@@ -7,6 +7,7 @@ mod files;
 mod gallery;
 mod help;
 mod lightbox;
+mod programs;
 mod queue;
 
 use domain::SeatId;

@@ -35,6 +35,10 @@ pub const SETTINGS: &[Setting] = &[
     // Server
     plain("LISTEN_ADDR", "127.0.0.1:8080", "address and port that the server listens on"),
     optional("PUBLIC_URL", "how people reach the server, for printed links; default http://LISTEN_ADDR"),
+    optional(
+        "SEAT_HOST_PATTERN",
+        "a host name for each seat, such as {seat}.workshop.example: an origin of its own",
+    ),
     plain("DATA_DIR", "./data", "everything that must outlive a restart"),
     plain("MAX_PROMPT_BYTES", "20MiB", "largest graph that may be queued"),
     plain("MAX_UPLOAD_BYTES", "100MiB", "largest file that the editor may upload in one go"),

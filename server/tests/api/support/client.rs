@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures::{SinkExt, StreamExt};
-use reqwest::header::{CONTENT_TYPE, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, COOKIE, HOST, HeaderMap, HeaderValue, SET_COOKIE};
 use reqwest::{Method, redirect};
 use serde_json::Value;
 use tokio::net::TcpStream;
@@ -20,6 +20,8 @@ pub struct Client {
     pub bearer: Option<String>,
     /// The seat's ComfyUI: paths of [`Client::comfy`] and others are below it.
     pub base: String,
+    /// The name by which it knows the server; its address if there is none.
+    pub host: Option<String>,
 }
 
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub struct Reply {
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
         let http = reqwest::Client::builder().redirect(redirect::Policy::none()).no_proxy().build().unwrap();
-        Self { http, address, cookie: None, bearer: None, base: String::new() }
+        Self { http, address, cookie: None, bearer: None, base: String::new(), host: None }
     }
 
     pub fn keep_cookie(&mut self, reply: &Reply) {
@@ -61,6 +63,9 @@ impl Client {
         }
         if let Some(token) = &self.bearer {
             request = request.bearer_auth(token);
+        }
+        if let Some(host) = &self.host {
+            request = request.header(HOST, host);
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -134,6 +139,13 @@ impl Client {
         let mut request = url.into_client_request().unwrap();
         if let Some(cookie) = &self.cookie {
             request.headers_mut().insert(COOKIE, HeaderValue::from_str(cookie).unwrap());
+        }
+        if let Some(token) = &self.bearer {
+            let bearer = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+            request.headers_mut().insert(AUTHORIZATION, bearer);
+        }
+        if let Some(host) = &self.host {
+            request.headers_mut().insert(HOST, HeaderValue::from_str(host).unwrap());
         }
         match connect_async(request).await {
             Ok((stream, _)) => Ok(Socket(stream)),

@@ -29,7 +29,7 @@ use tokio::net::TcpListener;
 use tower_sessions_sqlx_store::SqliteStore;
 use uuid::Uuid;
 use workshop::files::SeatFolders;
-use workshop::{Mint, Parts, StorageLimits, Workshop, WorkshopSettings};
+use workshop::{Mint, Parts, Workshop, WorkshopSettings};
 
 pub use client::{Client, Frame, Reply, Socket, is_run_end};
 pub use clock::ManualClock;
@@ -50,6 +50,8 @@ pub struct TestApp {
     pub clock: Arc<ManualClock>,
     pub folder: Arc<TempDir>,
     mint: Arc<CountingMint>,
+    /// More lines of the settings.
+    settings: String,
     pub store: Store,
     server: tokio::task::JoinHandle<()>,
 }
@@ -75,15 +77,24 @@ impl TestApp {
     }
 
     pub async fn start_in(access_mode: AccessMode) -> Self {
-        Self::start_with(access_mode, StorageLimits { min_free_bytes: 0, ..StorageLimits::default() }).await
+        Self::start_with(access_mode, "").await
     }
 
-    pub async fn start_with(access_mode: AccessMode, storage: StorageLimits) -> Self {
+    /// With lines of `.env` that the test is about.
+    pub async fn start_with(access_mode: AccessMode, settings: &str) -> Self {
         // Fails only where another test of this process has done it before.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = Arc::new(tempfile::tempdir().unwrap());
         write_frontend(&folder.path().join("frontend"));
-        Self::open(folder, MemoryQueue::new(), Arc::default(), Arc::default(), access_mode, storage).await
+        Self::open(
+            folder,
+            MemoryQueue::new(),
+            Arc::default(),
+            Arc::default(),
+            access_mode,
+            settings.to_owned(),
+        )
+        .await
     }
 
     /// Stops the server and starts another on the same data, as after a crash.
@@ -93,8 +104,7 @@ impl TestApp {
             (Arc::clone(&self.folder), self.queue.clone(), Arc::clone(&self.clock), Arc::clone(&self.mint));
         self.store.close().await;
         let access_mode = self.workshop.settings().access_mode;
-        let storage = self.workshop.settings().storage.clone();
-        Self::open(folder, queue, clock, mint, access_mode, storage).await
+        Self::open(folder, queue, clock, mint, access_mode, self.settings.clone()).await
     }
 
     async fn open(
@@ -103,11 +113,14 @@ impl TestApp {
         clock: Arc<ManualClock>,
         mint: Arc<CountingMint>,
         access_mode: AccessMode,
-        storage: StorageLimits,
+        settings: String,
     ) -> Self {
         let store = Store::open(&folder.path().join("test.sqlite")).await.unwrap();
         let sessions = SqliteStore::new(store.session_pool().clone());
         sessions.migrate().await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = config(folder.path(), address, access_mode, &settings);
         let workshop = Workshop::open(Parts {
             store: store.clone(),
             files: SeatFolders::open(folder.path()).unwrap(),
@@ -119,14 +132,11 @@ impl TestApp {
                 access_mode,
                 lease: LEASE,
                 delivery_timeout: DELIVERY_TIMEOUT,
-                storage: storage.clone(),
+                storage: config.storage.clone(),
             },
         })
         .await
         .unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let config = ServerConfig { storage, ..config(folder.path(), address, access_mode) };
         let state = AppState {
             workshop: workshop.clone(),
             credentials: Arc::new(Credentials::new(ADMIN_PASSWORD, WORKER_TOKEN, Some(METRICS_TOKEN))),
@@ -137,7 +147,7 @@ impl TestApp {
         };
         let app = router(state, sessions);
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { address, workshop, queue, clock, folder, mint, store, server }
+        Self { address, workshop, queue, clock, folder, mint, settings, store, server }
     }
 
     pub fn anonymous(&self) -> Client {
@@ -219,13 +229,15 @@ fn write_frontend(folder: &Path) {
         .unwrap();
 }
 
-fn config(folder: &Path, address: SocketAddr, access_mode: AccessMode) -> ServerConfig {
+fn config(folder: &Path, address: SocketAddr, access_mode: AccessMode, settings: &str) -> ServerConfig {
     let mode = match access_mode {
         AccessMode::Link => "link",
         AccessMode::Open => "open",
     };
+    // The machine that tests may have a full disk.
+    let floor = if settings.contains("MIN_FREE_BYTES") { "" } else { "MIN_FREE_BYTES=1\n" };
     let dotenv = format!(
-        "LISTEN_ADDR={address}\nDATA_DIR={}\nSEATS=3\nACCESS_MODE={mode}\nMAX_PROMPT_BYTES={MAX_PROMPT_BYTES}\nMAX_UPLOAD_BYTES={MAX_UPLOAD_BYTES}\n",
+        "LISTEN_ADDR={address}\nDATA_DIR={}\nSEATS=3\nACCESS_MODE={mode}\nMAX_PROMPT_BYTES={MAX_PROMPT_BYTES}\nMAX_UPLOAD_BYTES={MAX_UPLOAD_BYTES}\n{floor}{settings}",
         folder.display(),
     );
     ServerConfig::read(Settings::from_parts(&dotenv, [])).unwrap()
