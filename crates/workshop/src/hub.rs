@@ -41,6 +41,7 @@ struct SeatChannel {
     editors: Mutex<Vec<String>>,
     portals: AtomicU64,
     gallery_revision: AtomicU64,
+    models_revision: AtomicU64,
     closing: watch::Sender<u64>,
 }
 
@@ -69,6 +70,7 @@ impl Hub {
             editors: Mutex::default(),
             portals: AtomicU64::new(0),
             gallery_revision: AtomicU64::new(0),
+            models_revision: AtomicU64::new(0),
             closing: watch::Sender::new(0),
         };
         Self { seats: (0..=SeatId::MAX).map(|_| channel()).collect(), revision: watch::Sender::new(0) }
@@ -126,6 +128,16 @@ impl Hub {
 
     pub(crate) fn gallery_revision(&self, seat: SeatId) -> u64 {
         self.seat(seat).gallery_revision.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn models_changed(&self, seat: SeatId) {
+        self.seat(seat).models_revision.fetch_add(1, Ordering::Relaxed);
+        self.changed();
+    }
+
+    /// Counts changes of the seat's models, as the selectors list them.
+    pub(crate) fn models_revision(&self, seat: SeatId) -> u64 {
+        self.seat(seat).models_revision.load(Ordering::Relaxed)
     }
 
     /// Open WebSockets of all seats: editors', portals'.

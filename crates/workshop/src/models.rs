@@ -47,7 +47,7 @@ impl Workshop {
         let _changing = self.inner.models.changing.lock().await;
         files.place_model(received, folder, name).await?;
         self.store().save_seat_model(&model).await?;
-        self.inner.hub.changed();
+        self.inner.hub.models_changed(seat);
         Ok(model)
     }
 
