@@ -12,6 +12,8 @@ use crate::ENGINE_FOLDER;
 
 /// What a seat's own models are called by.
 pub const SEAT_PREFIX: &str = "mine/";
+/// What a seat's models end in. The other formats are pickles, which run code when they are loaded.
+pub const EXTENSIONS: [&str; 2] = [".safetensors", ".gguf"];
 /// The model folder that `embedding:` in a text names.
 pub const EMBEDDINGS: &str = "embeddings";
 

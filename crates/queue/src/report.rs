@@ -265,3 +265,15 @@ pub struct Refusal {
     pub error: String,
     pub message: String,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_catalog_that_was_stored_before_seats_had_models_is_read() {
+        let stored = r#"{"object_info": {}, "models": {}, "embeddings": [], "system_stats": null}"#;
+        let catalog: Catalog = serde_json::from_str(stored).unwrap();
+        assert!(catalog.model_folders.is_empty() && catalog.model_inputs.is_empty());
+    }
+}

@@ -31,7 +31,7 @@ async fn each_seat_has_its_own_models() {
         store.save_seat_model(model).await.unwrap();
     }
     assert_eq!(store.seat_models(mine.seat).await.unwrap(), [other_folder, mine.clone()]);
-    assert_eq!(store.seat_models(theirs.seat).await.unwrap(), [theirs.clone()]);
+    assert_eq!(store.seat_models(theirs.seat).await.unwrap(), std::slice::from_ref(&theirs));
     assert_eq!(store.seat_model(mine.seat, "loras", "a.safetensors").await.unwrap(), Some(mine.clone()));
     assert_eq!(store.seat_model(theirs.seat, "checkpoints", "a.safetensors").await.unwrap(), None);
 

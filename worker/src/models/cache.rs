@@ -66,7 +66,7 @@ impl ModelCache {
         if model.bytes > self.capacity_bytes {
             return Err(FetchError::TooLarge { bytes: model.bytes });
         }
-        let folder = self.folders.place(&model.folder).await;
+        let folder = self.folders.place(&model.folder);
         let folder = folder.ok_or_else(|| FetchError::NoFolder { folder: model.folder.clone() })?;
         let folder = folder.join(ENGINE_FOLDER);
         let (place, part) = (folder.join(&model.filename), folder.join(format!("{}.part", model.filename)));
@@ -80,6 +80,11 @@ impl ModelCache {
             self.make_room(0).await.map_err(ServerError::Cache)?;
         }
         Ok(held)
+    }
+
+    /// Resolves once it is known where models go.
+    pub async fn known(&self) {
+        self.folders.known().await;
     }
 
     fn turn(&self, place: &Path) -> Arc<tokio::sync::Mutex<()>> {

@@ -11,13 +11,11 @@ use std::path::{Path, PathBuf};
 
 use comfy_api::ENGINE_FOLDER;
 use comfy_api::client::ModelFolder;
-use comfy_api::models::SENTINEL_PREFIX;
+use comfy_api::models::{EXTENSIONS, SENTINEL_PREFIX};
 use queue::report::{ModelFile, ModelInputs};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 
-/// The kinds of models that participants may bring.
-const EXTENSIONS: [&str; 2] = [".safetensors", ".gguf"];
 /// Folders below ComfyUI's base folder that hold no models of the operator's, although ComfyUI
 /// looks for some there as well.
 const NOT_FOR_MODELS: [&str; 3] = ["output", "input", "temp"];
@@ -86,12 +84,15 @@ impl ModelFolders {
         there().find(is_named).or_else(|| there().next())
     }
 
-    /// Where this folder is, once ComfyUI has been asked.
-    pub async fn place(&self, folder: &str) -> Option<PathBuf> {
-        let mut places = self.places.subscribe();
-        let known = places.wait_for(Option::is_some).await;
-        // The sender lives in self, so there is always an answer.
-        known.ok()?.as_ref()?.get(folder).cloned()
+    /// Resolves once ComfyUI has been asked.
+    pub async fn known(&self) {
+        // The sender lives in self, so the only end is that it is so.
+        let _ = self.places.subscribe().wait_for(Option::is_some).await;
+    }
+
+    /// Where this folder is, as far as it is known.
+    pub fn place(&self, folder: &str) -> Option<PathBuf> {
+        self.places.borrow().as_ref()?.get(folder).cloned()
     }
 
     /// Every path that holds participants' models.
@@ -209,8 +210,8 @@ mod tests {
         names.iter().map(|name| ModelFile { name: (*name).to_owned(), size: 0, modified: 0.0 }).collect()
     }
 
-    #[tokio::test]
-    async fn the_inputs_that_list_a_folder_are_found() {
+    #[test]
+    fn the_inputs_that_list_a_folder_are_found() {
         let base = tempfile::tempdir().unwrap();
         let at = |path: &str| base.path().join(path);
         let folders = ModelFolders::new(Some(base.path().to_owned()));
@@ -249,8 +250,8 @@ mod tests {
                 "UnetLoaderGGUF": {"unet_name": {"unet_gguf": [".gguf"]}},
             })
         );
-        assert_eq!(folders.place("loras").await, Some(at("models/loras")));
-        assert_eq!(folders.place("configs").await, None);
+        assert_eq!(folders.place("loras"), Some(at("models/loras")));
+        assert_eq!(folders.place("configs"), None);
         assert_eq!(folders.all().len(), 3);
     }
 
