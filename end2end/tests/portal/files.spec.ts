@@ -90,9 +90,9 @@ test('a cut connection goes on by itself, and a reload with the same file', asyn
   const second = { ...big, name: 'second.mp4' };
   await panel.getByLabel('Add files').setInputFiles(second);
   await expect(upload(panel, 'second.mp4')).toHaveAttribute('data-phase', 'retrying');
-  await anna.page.unroute('**/uploads/*');
   await anna.page.goto(anna.address('files'));
   await anna.hydrated();
+  await anna.page.unroute('**/uploads/*');
   const begun = upload(panel, 'second.mp4');
   await expect(begun).toContainText('Choose the same file again');
   await begun.getByLabel('Choose the file').setInputFiles(second);

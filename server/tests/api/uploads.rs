@@ -218,6 +218,8 @@ async fn a_model_is_judged_before_it_is_offered() {
     let sound = model(100);
     let upload = begin(&anna, sound.len(), &lora("mine.safetensors")).await;
     assert_eq!(patch(&anna, &upload, 0, &sound).await.status, 204);
+    let again = create(&anna, "user001", sound.len(), &lora("mine.safetensors")).await;
+    assert_eq!((again.status, error_type(&again).as_str()), (422, "name_taken"));
     let seat = domain::SeatId::new(1).unwrap();
     let models = app.workshop.seat_models(seat).await.unwrap();
     assert_eq!(models.len(), 1);
