@@ -6,6 +6,7 @@
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn};
@@ -102,7 +103,7 @@ struct UploadPath {
 async fn offset(
     SeatAccess(seat): SeatAccess,
     State(state): State<AppState>,
-    path: Option<Path<UploadPath>>,
+    path: Result<Path<UploadPath>, PathRejection>,
 ) -> Result<Response, HttpError> {
     let upload = state.workshop.upload(seat, known(path)?).await?;
     let mut headers = HeaderMap::from_iter([
@@ -123,7 +124,7 @@ async fn offset(
 async fn append(
     SeatAccess(seat): SeatAccess,
     State(state): State<AppState>,
-    path: Option<Path<UploadPath>>,
+    path: Result<Path<UploadPath>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
@@ -154,7 +155,7 @@ async fn append(
 async fn cancel(
     SeatAccess(seat): SeatAccess,
     State(state): State<AppState>,
-    path: Option<Path<UploadPath>>,
+    path: Result<Path<UploadPath>, PathRejection>,
 ) -> Result<StatusCode, HttpError> {
     state.workshop.cancel_upload(seat, known(path)?).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -164,7 +165,7 @@ async fn cancel(
 async fn overridden(
     seat: SeatAccess,
     state: State<AppState>,
-    path: Option<Path<UploadPath>>,
+    path: Result<Path<UploadPath>, PathRejection>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, HttpError> {
@@ -187,7 +188,7 @@ async fn list(SeatAccess(seat): SeatAccess, State(state): State<AppState>) -> Re
 async fn read(
     SeatAccess(seat): SeatAccess,
     State(state): State<AppState>,
-    path: Option<Path<UploadPath>>,
+    path: Result<Path<UploadPath>, PathRejection>,
 ) -> Result<Json<Value>, HttpError> {
     Ok(Json(as_json(&state.workshop.upload(seat, known(path)?).await?)))
 }
@@ -209,8 +210,8 @@ fn as_json(upload: &StoredUpload) -> Value {
 }
 
 /// An id that is none names nothing.
-fn known(path: Option<Path<UploadPath>>) -> Result<UploadId, HttpError> {
-    path.map(|Path(path)| path.id).ok_or_else(HttpError::not_found)
+fn known(path: Result<Path<UploadPath>, PathRejection>) -> Result<UploadId, HttpError> {
+    path.map(|Path(path)| path.id).map_err(|_| HttpError::not_found())
 }
 
 fn expiry(upload: &StoredUpload) -> (HeaderName, HeaderValue) {

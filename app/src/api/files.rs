@@ -136,7 +136,6 @@ pub async fn discard_input(seat: SeatId, subfolder: String, filename: String) ->
     let location =
         FileLocation::parse(FolderKind::Input, &subfolder, &filename).map_err(|_| AppError::Invalid)?;
     workshop().discard(seat, vec![Discard::Input(location)]).await.map_err(refuse)?;
-    workshop().files_changed(seat);
     Ok(())
 }
 
@@ -151,7 +150,6 @@ pub async fn discard_model(seat: SeatId, folder: String, name: String) -> Result
     let folder = FileName::parse(&folder).map_err(|_| AppError::Invalid)?;
     let name = FileName::parse(&name).map_err(|_| AppError::Invalid)?;
     workshop().discard(seat, vec![Discard::Model { folder, name }]).await.map_err(refuse)?;
-    workshop().files_changed(seat);
     Ok(())
 }
 
@@ -163,7 +161,6 @@ pub async fn undo_discard(seat: SeatId, trash: i64) -> Result<(), AppError> {
 
     let seat = require_seat(seat)?;
     workshop().restore(seat, workshop::trash::TrashId(trash)).await.map_err(refuse)?;
-    workshop().files_changed(seat);
     Ok(())
 }
 

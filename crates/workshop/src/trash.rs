@@ -132,6 +132,7 @@ impl Workshop {
             }
         };
         self.inner.hub.gallery_changed(seat);
+        self.files_changed(seat);
         if things.iter().any(|thing| matches!(thing, NewTrashItem::Model { .. })) {
             self.inner.hub.files_changed(seat);
         }
@@ -157,6 +158,7 @@ impl Workshop {
             items = taken.map(|(item, _)| item).collect();
             if items.is_empty() {
                 self.store().end_restore(trash).await?;
+                self.files_changed(seat);
                 if has_models {
                     self.inner.hub.files_changed(seat);
                 }
@@ -171,7 +173,9 @@ impl Workshop {
         let items = self.store().trash_items(seat, trash).await?;
         let files = self.files().seat(seat).await?;
         files.remove_from_trash(items.into_iter().map(|item| item.id).collect()).await?;
-        Ok(self.store().purge_trash(trash).await?)
+        self.store().purge_trash(trash).await?;
+        self.files_changed(seat);
+        Ok(())
     }
 }
 

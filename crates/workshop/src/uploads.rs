@@ -51,6 +51,8 @@ pub enum UploadError {
     NotAModel(#[from] NotAModel),
     #[error("`{name}` has {}, and the workshop takes at most {}", readable_size(*bytes), readable_size(*limit_bytes))]
     TooLarge { name: String, bytes: u64, limit_bytes: u64 },
+    #[error("you have `{name}` in `{folder}` already: delete it first, or give the file another name")]
+    NameTaken { folder: String, name: String },
     #[error("`{0}` is no SHA-256: it has 64 hexadecimal digits")]
     BadHash(String),
     #[error("{MAX_OPEN_UPLOADS} uploads are unfinished: finish or cancel one first")]
@@ -71,6 +73,7 @@ impl UploadError {
             Self::NotAModel(_) => 415,
             Self::TooLarge { .. } => 413,
             Self::BadHash(_) => 400,
+            Self::NameTaken { .. } => 422,
             Self::TooMany => 429,
             Self::WrongOffset { .. } => 409,
             Self::Busy => 423,
@@ -84,6 +87,7 @@ impl UploadError {
             Self::NotAModel(NotAModel::Unknown(_)) => "not_a_model",
             Self::TooLarge { .. } => "too_large",
             Self::BadHash(_) => "bad_hash",
+            Self::NameTaken { .. } => "name_taken",
             Self::TooMany => "too_many_uploads",
             Self::WrongOffset { .. } => "wrong_offset",
             Self::Busy => "upload_busy",
@@ -142,6 +146,13 @@ impl Workshop {
         if new.bytes > limit_bytes {
             let name = name.to_string();
             return Err(UploadError::TooLarge { name, bytes: new.bytes, limit_bytes }.into());
+        }
+        // Replacing it would be a deletion that nobody could undo.
+        if let UploadTarget::Model { folder } = &new.target
+            && self.store().seat_model(seat, folder, name.as_str()).await?.is_some()
+        {
+            let (folder, name) = (folder.clone(), name.to_string());
+            return Err(UploadError::NameTaken { folder, name }.into());
         }
         let sha256 = new.sha256.map(|sha256| checked_sha256(&sha256)).transpose()?;
         if self.store().open_uploads(seat).await?.len() >= MAX_OPEN_UPLOADS {

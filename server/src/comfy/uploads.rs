@@ -81,7 +81,25 @@ async fn upload_image(
     let mut form = read_form(&files, form, limit).await?;
     let (name, received) = form.file.take().ok_or_else(no_file)?;
     let upload = form.destination(&name)?;
+    refuse_contradiction(&files, &received, &upload).await?;
     store(&files, received, upload).await
+}
+
+/// A web page called a picture is a mistake that its sender should hear of.
+async fn refuse_contradiction(
+    files: &SeatFiles,
+    received: &ReceivedFile,
+    upload: &Upload,
+) -> Result<(), HttpError> {
+    let mut open = received.open(files).await?;
+    let name = upload.name.to_string();
+    let found = tokio::task::spawn_blocking(move || open.contradiction_to(&name)).await;
+    match found.map_err(FilesError::CutShort)?? {
+        None => Ok(()),
+        Some(message) => {
+            Err(HttpError::refused(StatusCode::UNSUPPORTED_MEDIA_TYPE, "wrong_content", message))
+        }
+    }
 }
 
 async fn upload_mask(

@@ -137,11 +137,7 @@ async fn cut_off(
 ) {
     use tokio::io::AsyncWriteExt;
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
-    let head = format!(
-        "PATCH {upload} HTTP/1.1\r\nHost: {address}\r\nCookie: {}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n\
-         Content-Type: application/offset+octet-stream\r\nContent-Length: {length}\r\n\r\n",
-        client.cookie().unwrap()
-    );
+    let head = patch_head(address, client, upload, length);
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(beginning).await.unwrap();
     stream.shutdown().await.unwrap();
@@ -152,26 +148,26 @@ async fn only_one_request_sends_an_upload_at_a_time() {
     use tokio::io::AsyncWriteExt;
     let app = TestApp::start().await;
     let anna = app.seat(1).await;
-    let upload = begin(&anna, 100, &[("filename", "a.bin")]).await;
+    let upload = begin(&anna, 3 << 20, &[("filename", "a.bin")]).await;
     let mut first = tokio::net::TcpStream::connect(app.address).await.unwrap();
-    let head = format!(
-        "PATCH {upload} HTTP/1.1\r\nHost: {}\r\nCookie: {}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n\
-         Content-Type: application/offset+octet-stream\r\nContent-Length: 100\r\n\r\nhalf",
-        app.address,
-        anna.cookie().unwrap()
-    );
-    first.write_all(head.as_bytes()).await.unwrap();
-    // Until the first has begun, an empty piece changes nothing.
-    let busy = loop {
-        let reply = patch(&anna, &upload, 0, b"").await;
-        if reply.status != 204 {
-            break reply;
-        }
+    first.write_all(patch_head(app.address, &anna, &upload, 3 << 20).as_bytes()).await.unwrap();
+    first.write_all(&vec![0; 1 << 20]).await.unwrap();
+    while head(&anna, &upload).await.1 != Some((1 << 20).to_string()) {
         tokio::task::yield_now().await;
-    };
+    }
+    let busy = patch(&anna, &upload, 1 << 20, b"x").await;
     assert_eq!((busy.status, error_type(&busy).as_str()), (423, "upload_busy"));
     let cancelled = anna.send(Method::DELETE, &upload, &[TUS], Vec::new()).await;
     assert_eq!(cancelled.status, 423);
+}
+
+/// The head of a request that announces a body of so many bytes.
+fn patch_head(address: std::net::SocketAddr, client: &Client, upload: &str, length: usize) -> String {
+    format!(
+        "PATCH {upload} HTTP/1.1\r\nHost: {address}\r\nCookie: {}\r\nTus-Resumable: 1.0.0\r\nUpload-Offset: 0\r\n\
+         Content-Type: application/offset+octet-stream\r\nContent-Length: {length}\r\n\r\n",
+        client.cookie().unwrap()
+    )
 }
 
 #[tokio::test]
@@ -221,6 +217,8 @@ async fn a_model_is_judged_before_it_is_offered() {
     let sound = model(100);
     let upload = begin(&anna, sound.len(), &lora("mine.safetensors")).await;
     assert_eq!(patch(&anna, &upload, 0, &sound).await.status, 204);
+    let again = create(&anna, "user001", sound.len(), &lora("mine.safetensors")).await;
+    assert_eq!((again.status, error_type(&again).as_str()), (422, "name_taken"));
     let seat = domain::SeatId::new(1).unwrap();
     let models = app.workshop.seat_models(seat).await.unwrap();
     assert_eq!(models.len(), 1);
@@ -238,11 +236,33 @@ async fn a_page_named_as_a_picture_is_refused_with_the_reason() {
     let refused = patch(&anna, &upload, 0, page).await;
     assert_eq!((refused.status, error_type(&refused).as_str()), (415, "wrong_content"));
     assert!(refused.text().contains("web page"), "{}", refused.text());
+    let editors = anna.upload("a.png", page).await;
+    assert_eq!((editors.status, error_type(&editors).as_str()), (415, "wrong_content"));
     // Under its own name it is kept as plain bytes.
     let upload = begin(&anna, page.len(), &[("filename", "a.html")]).await;
     assert_eq!(patch(&anna, &upload, 0, page).await.status, 204);
     let kept = anna.comfy("/api/view?filename=a.html&type=input").await;
     assert_eq!(kept.header("content-type").as_deref(), Some("application/octet-stream"));
+}
+
+#[tokio::test]
+async fn the_editors_videos_and_sounds_keep_their_types() {
+    let app = TestApp::start().await;
+    let anna = app.seat(1).await;
+    for (name, media_type) in [
+        ("a.png", "image/png"),
+        ("a.mp4", "video/mp4"),
+        ("a.webm", "video/webm"),
+        ("a.mov", "video/quicktime"),
+        ("a.wav", "audio/wav"),
+        ("a.mp3", "audio/mpeg"),
+        ("a.flac", "audio/flac"),
+    ] {
+        assert_eq!(anna.upload(name, b"content").await.status, 200, "{name}");
+        let shown = anna.comfy(&format!("/api/view?filename={name}&type=input")).await;
+        assert_eq!(shown.header("content-type").as_deref(), Some(media_type), "{name}");
+        assert_eq!(shown.header("x-content-type-options").as_deref(), Some("nosniff"));
+    }
 }
 
 #[tokio::test]

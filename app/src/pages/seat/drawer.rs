@@ -124,7 +124,9 @@ fn OpenDrawer(view: Signal<SeatView>, open: Panel, is_observer: bool) -> impl In
                         EitherOf4::B(view! { <GalleryPanel seat revision/> })
                     }
                     Panel::Files => {
-                        let revision = Memo::new(move |_| view.with(|view| view.files_revision));
+                        // Results take room as well.
+                        let revision =
+                            Memo::new(move |_| view.with(|view| view.files_revision + view.gallery_revision));
                         EitherOf4::C(view! { <FilesPanel seat revision/> })
                     }
                     Panel::Help => EitherOf4::D(view! { <HelpPanel seat is_observer/> }),
