@@ -225,8 +225,10 @@ impl<'a> NodeCheck<'a> {
             return LinkCheck::Raised(missing_node(source));
         };
         let class_type = source_node.get("class_type").and_then(Value::as_str).unwrap_or_default();
-        let outputs = NodeDefinition::find(catalog, class_type).map_or(&[][..], NodeDefinition::outputs);
-        let received = match output_slot(outputs, slot) {
+        let source_class = NodeDefinition::find(catalog, class_type);
+        let outputs = source_class.map_or(&[][..], NodeDefinition::outputs);
+        let holder = if source_class.is_some_and(NodeDefinition::lists_outputs) { "list" } else { "tuple" };
+        let received = match output_slot(outputs, holder, slot) {
             Ok(received) => received,
             Err(exception) => return LinkCheck::Raised(exception),
         };
@@ -265,6 +267,8 @@ impl<'a> NodeCheck<'a> {
         if let Converted::Json(converted) = converted
             && converted != *given
             && !converted.is_array()
+            // The engine would unwrap it once more.
+            && converted.get("__value__").is_none()
         {
             self.converted.push((input.name, converted));
         }
@@ -374,20 +378,20 @@ fn missing_node(source: &Value) -> Exception {
 }
 
 /// The output's type; Python counts negative slots from the end.
-fn output_slot<'a>(outputs: &'a [Value], slot: &Value) -> Result<&'a Value, Exception> {
+fn output_slot<'a>(outputs: &'a [Value], holder: &str, slot: &Value) -> Result<&'a Value, Exception> {
     let index = match slot {
         Value::Bool(flag) => Some(i64::from(*flag)),
         slot => slot.as_i64(),
     };
     let Some(index) = index else {
-        let details = format!("tuple indices must be integers or slices, not {}", python::type_name(slot));
+        let details = format!("{holder} indices must be integers or slices, not {}", python::type_name(slot));
         return Err(Exception { kind: "TypeError", details });
     };
     let position = if index < 0 { index + outputs.len() as i64 } else { index };
     usize::try_from(position)
         .ok()
         .and_then(|position| outputs.get(position))
-        .ok_or_else(|| Exception { kind: "IndexError", details: "tuple index out of range".to_owned() })
+        .ok_or_else(|| Exception { kind: "IndexError", details: format!("{holder} index out of range") })
 }
 
 /// Types are comma-separated alternatives of which one must agree. `*` takes anything:
