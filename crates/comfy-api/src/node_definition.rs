@@ -59,6 +59,12 @@ impl<'a> NodeDefinition<'a> {
         self.value.get("output").and_then(Value::as_array).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether Python holds the outputs in a list, as for all nodes of the newer kind, and not
+    /// in a tuple.
+    pub(crate) fn lists_outputs(self) -> bool {
+        self.value.get("api_node").is_some()
+    }
+
     fn section(self, name: &str) -> Option<&'a Map<String, Value>> {
         self.value.get("input")?.get(name)?.as_object()
     }

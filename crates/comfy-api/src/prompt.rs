@@ -8,6 +8,8 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use crate::python::{self, Converted};
+
 /// Members of `extra_data` that authenticate the participant elsewhere.
 pub const SECRET_EXTRA_DATA: [&str; 2] = ["auth_token_comfy_org", "api_key_comfy_org"];
 
@@ -37,21 +39,27 @@ pub struct PromptError {
 }
 
 impl PromptRequest {
-    /// ComfyUI answers malformed JSON with a bare 500; we say what is wrong.
+    /// Reads what ComfyUI reads. Where its handler fails with a bare 500, the answer here is a
+    /// 400 that says what is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, PromptError> {
         let value: Value = serde_json::from_slice(body).map_err(|error| {
             PromptError::new("invalid_json", "The request body is not valid JSON", &error.to_string())
         })?;
-        let Value::Object(mut members) = value else {
-            return Err(PromptError::invalid_request("the body must be a JSON object"));
+        let mut members = match value {
+            Value::Object(members) => members,
+            // Python looks for members in these as well, and finds none.
+            Value::Array(_) | Value::String(_) => Map::new(),
+            _ => return Err(PromptError::invalid_request("the body must be a JSON object")),
         };
         let prompt = match members.remove("prompt") {
             Some(Value::Object(prompt)) => prompt,
+            Some(Value::Array(none)) if none.is_empty() => Map::new(),
+            Some(Value::String(none)) if none.is_empty() => Map::new(),
             Some(_) => return Err(PromptError::invalid_request("prompt must be an object of nodes by id")),
             None => return Err(PromptError::new("no_prompt", "No prompt provided", "No prompt provided")),
         };
         let mut extra_data = match members.remove("extra_data") {
-            None | Some(Value::Null) => Map::new(),
+            None => Map::new(),
             Some(Value::Object(extra_data)) => extra_data,
             Some(_) => return Err(PromptError::invalid_request("extra_data must be an object")),
         };
@@ -59,13 +67,14 @@ impl PromptRequest {
             extra_data.shift_remove(secret);
         }
         Ok(Self {
-            client_id: text(&mut members, "client_id")?,
+            // A socket's name is a text; any other value names none.
+            client_id: members.get("client_id").and_then(Value::as_str).map(str::to_owned),
+            partial_execution_targets: targets(members.get("partial_execution_targets"), &prompt)?,
             prompt,
             extra_data,
-            front: flag(&mut members, "front")?,
-            number: number(&mut members, "number")?,
-            partial_execution_targets: texts(&mut members, "partial_execution_targets")?,
-            prompt_id: text(&mut members, "prompt_id")?,
+            front: members.get("front").is_some_and(python::truthy),
+            number: number(members.get("number"))?,
+            prompt_id: members.get("prompt_id").filter(|id| !id.is_null()).map(python::str),
         })
     }
 }
@@ -135,41 +144,31 @@ pub fn prune_prompt(prompt: &Map<String, Value>, outputs: &[String]) -> Map<Stri
         .collect()
 }
 
-fn text(members: &mut Map<String, Value>, name: &str) -> Result<Option<String>, PromptError> {
-    match members.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(PromptError::invalid_request(&format!("{name} must be a string"))),
+/// Python's `float(number)`; one that JSON cannot carry orders nothing.
+fn number(value: Option<&Value>) -> Result<Option<f64>, PromptError> {
+    let Some(value) = value else { return Ok(None) };
+    match python::to_float(value) {
+        Ok(Converted::Json(number)) => Ok(number.as_f64()),
+        Ok(Converted::Beyond { .. }) => Ok(None),
+        Err(_) => Err(PromptError::invalid_request("number must be a number")),
     }
 }
 
-fn flag(members: &mut Map<String, Value>, name: &str) -> Result<bool, PromptError> {
-    match members.remove(name) {
-        None | Some(Value::Null) => Ok(false),
-        Some(Value::Bool(flag)) => Ok(flag),
-        Some(_) => Err(PromptError::invalid_request(&format!("{name} must be true or false"))),
-    }
-}
-
-fn number(members: &mut Map<String, Value>, name: &str) -> Result<Option<f64>, PromptError> {
-    match members.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::Number(number)) => Ok(number.as_f64()),
-        Some(_) => Err(PromptError::invalid_request(&format!("{name} must be a number"))),
-    }
-}
-
-fn texts(members: &mut Map<String, Value>, name: &str) -> Result<Option<Vec<String>>, PromptError> {
-    let items = match members.remove(name) {
-        None | Some(Value::Null) => return Ok(None),
-        Some(Value::Array(items)) => items,
-        Some(_) => return Err(PromptError::invalid_request(&format!("{name} must be a list of node ids"))),
+/// The node ids for which Python's `id in targets` holds.
+fn targets(value: Option<&Value>, prompt: &Map<String, Value>) -> Result<Option<Vec<String>>, PromptError> {
+    let is_target = |id: &str| match value {
+        Some(Value::Array(items)) => items.iter().any(|item| item == id),
+        Some(Value::Object(members)) => members.contains_key(id),
+        Some(Value::String(text)) => text.contains(id),
+        _ => false,
     };
-    let texts = items.into_iter().map(|item| match item {
-        Value::String(text) => Ok(text),
-        _ => Err(PromptError::invalid_request(&format!("{name} must be a list of node ids"))),
-    });
-    texts.collect::<Result<Vec<_>, _>>().map(Some)
+    match value {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::Array(_) | Value::Object(_) | Value::String(_)) => {
+            Ok(Some(prompt.keys().filter(|id| is_target(id)).cloned().collect()))
+        }
+        Some(_) => Err(PromptError::invalid_request("partial_execution_targets must be a list of node ids")),
+    }
 }
 
 #[cfg(test)]
@@ -202,19 +201,39 @@ mod tests {
     #[test]
     fn bad_bodies_are_told_what_is_wrong() {
         assert_eq!(refusal("{nope"), "invalid_json: key must be a string at line 1 column 2");
-        assert_eq!(refusal("[]"), "invalid_request: the body must be a JSON object");
+        assert_eq!(refusal("7"), "invalid_request: the body must be a JSON object");
+        assert_eq!(refusal("[]"), "no_prompt: No prompt provided");
         assert_eq!(refusal("{}"), "no_prompt: No prompt provided");
-        assert_eq!(refusal(r#"{"prompt": []}"#), "invalid_request: prompt must be an object of nodes by id");
+        assert_eq!(refusal(r#"{"prompt": [1]}"#), "invalid_request: prompt must be an object of nodes by id");
         assert_eq!(
-            refusal(r#"{"prompt": {}, "front": "yes"}"#),
-            "invalid_request: front must be true or false"
+            refusal(r#"{"prompt": {}, "number": "first"}"#),
+            "invalid_request: number must be a number"
         );
         assert_eq!(
-            refusal(r#"{"prompt": {}, "client_id": 1}"#),
-            "invalid_request: client_id must be a string"
+            refusal(r#"{"prompt": {}, "extra_data": []}"#),
+            "invalid_request: extra_data must be an object"
+        );
+        assert_eq!(
+            refusal(r#"{"prompt": {}, "partial_execution_targets": 1}"#),
+            "invalid_request: partial_execution_targets must be a list of node ids"
         );
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         assert!(refusal(&format!(r#"{{"prompt": {deep}}}"#)).starts_with("invalid_json: recursion limit"));
+    }
+
+    #[test]
+    fn odd_members_are_read_as_python_reads_them() {
+        let read = |body: Value| PromptRequest::parse(body.to_string().as_bytes()).unwrap();
+        let odd = read(json!({
+            "prompt": {"1": {}, "10:2": {}, "7": {}}, "front": "yes", "number": "-7", "client_id": 5, "prompt_id": 6,
+            "partial_execution_targets": [1, "7", "nowhere"],
+        }));
+        assert!(odd.front);
+        assert_eq!((odd.number, odd.client_id, odd.prompt_id.as_deref()), (Some(-7.0), None, Some("6")));
+        assert_eq!(odd.partial_execution_targets, Some(vec!["7".to_owned()]));
+        let text = read(json!({"prompt": {"1": {}, "2": {}}, "partial_execution_targets": "12"}));
+        assert_eq!(text.partial_execution_targets, Some(vec!["1".to_owned(), "2".to_owned()]));
+        assert!(read(json!({"prompt": []})).prompt.is_empty());
     }
 
     #[test]

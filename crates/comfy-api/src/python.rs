@@ -1,9 +1,13 @@
 //! The parts of Python's semantics that show in ComfyUI's answers: how values print,
 //! compare and convert. ComfyUI's messages embed them, so ours must agree to the letter.
 
+use std::cmp::Ordering;
 use std::fmt::Write;
 
 use serde_json::{Number, Value};
+
+/// Python refuses to read longer integers from text.
+const MAX_INT_DIGITS: usize = 4300;
 
 /// `str(value)`.
 pub(crate) fn str(value: &Value) -> String {
@@ -129,7 +133,7 @@ pub(crate) fn truthy(value: &Value) -> bool {
 /// `left == right`: booleans are integers, and an integer equals the same float.
 pub(crate) fn equals(left: &Value, right: &Value) -> bool {
     match (Numeric::of(left), Numeric::of(right)) {
-        (Some(left), Some(right)) => left.compare(right) == Some(std::cmp::Ordering::Equal),
+        (Some(left), Some(right)) => left.compare(right) == Some(Ordering::Equal),
         (None, None) => match (left, right) {
             (Value::Array(left), Value::Array(right)) => {
                 left.len() == right.len() && left.iter().zip(right).all(|(left, right)| equals(left, right))
@@ -146,11 +150,38 @@ pub(crate) fn equals(left: &Value, right: &Value) -> bool {
     }
 }
 
-/// `left < right` where both are numbers.
-pub(crate) fn is_less(left: &Value, right: &Value) -> bool {
-    match (Numeric::of(left), Numeric::of(right)) {
-        (Some(left), Some(right)) => left.compare(right) == Some(std::cmp::Ordering::Less),
-        _ => false,
+/// What a value was converted to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Converted {
+    Json(Value),
+    /// A number that JSON cannot carry: `inf`, `nan`, or an integer beyond 64 bits. The
+    /// engine converts the given value itself.
+    Beyond {
+        text: String,
+        float: f64,
+    },
+}
+
+impl Converted {
+    /// `str(value)`.
+    pub(crate) fn text(&self) -> String {
+        match self {
+            Self::Json(value) => str(value),
+            Self::Beyond { text, .. } => text.clone(),
+        }
+    }
+
+    /// How the value compares to a number; the error is Python's message for `sign`.
+    /// `None` is `nan`, which is neither less nor more than anything.
+    pub(crate) fn compare(&self, bound: &Value, sign: char) -> Result<Option<Ordering>, String> {
+        let value = match self {
+            Self::Json(value) => Numeric::of(value).ok_or_else(|| {
+                let (left, right) = (type_name(value), type_name(bound));
+                format!("'{sign}' not supported between instances of '{left}' and '{right}'")
+            })?,
+            Self::Beyond { float, .. } => Numeric::Float(*float),
+        };
+        Ok(Numeric::of(bound).and_then(|bound| value.compare(bound)))
     }
 }
 
@@ -174,7 +205,7 @@ impl Numeric {
         }
     }
 
-    fn compare(self, other: Self) -> Option<std::cmp::Ordering> {
+    fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Integer(left), Self::Integer(right)) => Some(left.cmp(&right)),
             (left, right) => left.to_f64().partial_cmp(&right.to_f64()),
@@ -189,16 +220,14 @@ impl Numeric {
     }
 }
 
-/// `int(value)`; the error is Python's message. An integer that JSON's numbers cannot
-/// hold stays a float, which the engine converts itself.
-pub(crate) fn to_int(value: &Value) -> Result<Value, String> {
+/// `int(value)`; the error is Python's message.
+pub(crate) fn to_int(value: &Value) -> Result<Converted, String> {
     match value {
-        Value::Bool(flag) => Ok(Value::from(i64::from(*flag))),
+        Value::Bool(flag) => Ok(Converted::Json(Value::from(i64::from(*flag)))),
         Value::Number(number) if number.is_f64() => Ok(integer_from_f64(number.as_f64().unwrap_or_default())),
-        Value::Number(_) => Ok(value.clone()),
-        Value::String(text) => {
-            parse_int(text).ok_or_else(|| format!("invalid literal for int() with base 10: {}", repr(value)))
-        }
+        Value::Number(_) => Ok(Converted::Json(value.clone())),
+        Value::String(text) => parse_int(text)
+            .unwrap_or_else(|| Err(format!("invalid literal for int() with base 10: {}", repr(value)))),
         other => Err(format!(
             "int() argument must be a string, a bytes-like object or a real number, not '{}'",
             type_name(other)
@@ -206,9 +235,8 @@ pub(crate) fn to_int(value: &Value) -> Result<Value, String> {
     }
 }
 
-/// `float(value)`; the error is Python's message. Departs from Python for `inf` and `nan`,
-/// which JSON cannot carry: they are refused.
-pub(crate) fn to_float(value: &Value) -> Result<Value, String> {
+/// `float(value)`; the error is Python's message.
+pub(crate) fn to_float(value: &Value) -> Result<Converted, String> {
     let float = match value {
         Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
         Value::Number(number) => number.as_f64(),
@@ -220,43 +248,56 @@ pub(crate) fn to_float(value: &Value) -> Result<Value, String> {
             ));
         }
     };
-    float
-        .and_then(Number::from_f64)
-        .map(Value::Number)
-        .ok_or_else(|| format!("could not convert string to float: {}", repr(value)))
+    let float = float.ok_or_else(|| format!("could not convert string to float: {}", repr(value)))?;
+    Ok(Number::from_f64(float).map_or_else(
+        || {
+            let name = if float.is_nan() { "nan" } else { "inf" };
+            let sign = if float < 0.0 { "-" } else { "" };
+            Converted::Beyond { text: format!("{sign}{name}"), float }
+        },
+        |number| Converted::Json(Value::Number(number)),
+    ))
 }
 
-fn integer_from_f64(float: f64) -> Value {
+fn integer_from_f64(float: f64) -> Converted {
     let whole = float.trunc();
     // Both bounds are powers of two, so they are exact as floats.
     if (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole) {
-        Value::from(whole as i64)
+        Converted::Json(Value::from(whole as i64))
     } else if (0.0..18_446_744_073_709_551_616.0).contains(&whole) {
-        Value::from(whole as u64)
+        Converted::Json(Value::from(whole as u64))
     } else {
-        Number::from_f64(whole).map_or(Value::Null, Value::Number)
+        Converted::Beyond { text: format!("{whole:.0}"), float: whole }
     }
 }
 
-fn parse_int(text: &str) -> Option<Value> {
+/// `None` where the text is no integer at all.
+fn parse_int(text: &str) -> Option<Result<Converted, String>> {
     let digits = without_digit_separators(text.trim())?;
     let unsigned = digits.strip_prefix(['+', '-']).unwrap_or(&digits);
     if unsigned.is_empty() || !unsigned.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    match digits.parse::<i128>() {
-        Ok(integer) => match (i64::try_from(integer), u64::try_from(integer)) {
-            (Ok(integer), _) => Some(Value::from(integer)),
-            (_, Ok(integer)) => Some(Value::from(integer)),
-            _ => Number::from_f64(integer as f64).map(Value::Number),
-        },
-        Err(_) => digits.parse::<f64>().ok().and_then(Number::from_f64).map(Value::Number),
+    if unsigned.len() > MAX_INT_DIGITS {
+        return Some(Err(format!(
+            "Exceeds the limit ({MAX_INT_DIGITS} digits) for integer string conversion: value has {} digits; use sys.set_int_max_str_digits() to increase the limit",
+            unsigned.len()
+        )));
     }
+    if let Ok(integer) = digits.parse::<i64>() {
+        return Some(Ok(Converted::Json(Value::from(integer))));
+    }
+    if let Ok(integer) = digits.parse::<u64>() {
+        return Some(Ok(Converted::Json(Value::from(integer))));
+    }
+    let sign = if digits.starts_with('-') { "-" } else { "" };
+    let text = format!("{sign}{}", unsigned.trim_start_matches('0'));
+    let float = digits.parse::<f64>().ok()?;
+    Some(Ok(Converted::Beyond { text, float }))
 }
 
 fn parse_float(text: &str) -> Option<f64> {
-    let digits = without_digit_separators(text.trim())?;
-    digits.parse::<f64>().ok().filter(|float| float.is_finite())
+    without_digit_separators(text.trim())?.parse::<f64>().ok()
 }
 
 /// Python allows one underscore between two digits.
@@ -301,15 +342,21 @@ mod tests {
 
     #[test]
     fn conversion_follows_python() {
-        assert_eq!(to_int(&json!(" 1_000 ")), Ok(json!(1000)));
-        assert_eq!(to_int(&json!(-7.9)), Ok(json!(-7)));
-        assert_eq!(to_int(&json!(true)), Ok(json!(1)));
-        assert_eq!(to_int(&json!("18446744073709551615")), Ok(json!(18_446_744_073_709_551_615_u64)));
+        let json = |value: Value| Ok(Converted::Json(value));
+        assert_eq!(to_int(&json!(" 1_000 ")), json(json!(1000)));
+        assert_eq!(to_int(&json!(-7.9)), json(json!(-7)));
+        assert_eq!(to_int(&json!(true)), json(json!(1)));
+        assert_eq!(to_int(&json!("18446744073709551615")), json(json!(18_446_744_073_709_551_615_u64)));
+        let text = |converted: Result<Converted, String>| converted.unwrap().text();
+        assert_eq!(text(to_int(&json!("-0099999999999999999999"))), "-99999999999999999999");
+        assert_eq!(text(to_int(&json!(1e20))), "100000000000000000000");
+        assert!(to_int(&json!("9".repeat(4301))).unwrap_err().contains("4301 digits"));
         assert_eq!(to_int(&json!("7.5")).unwrap_err(), "invalid literal for int() with base 10: '7.5'");
         assert!(to_int(&json!("1__0")).is_err());
-        assert_eq!(to_float(&json!(7)), Ok(json!(7.0)));
-        assert_eq!(to_float(&json!(".5")), Ok(json!(0.5)));
-        assert!(to_float(&json!("nan")).is_err());
+        assert_eq!(to_float(&json!(7)), json(json!(7.0)));
+        assert_eq!(to_float(&json!(".5")), json(json!(0.5)));
+        assert_eq!(text(to_float(&json!(" NaN"))), "nan");
+        assert_eq!(text(to_float(&json!("-Infinity"))), "-inf");
         assert_eq!(
             to_float(&json!(null)).unwrap_err(),
             "float() argument must be a string or a real number, not 'NoneType'"
@@ -321,7 +368,14 @@ mod tests {
         assert!(equals(&json!(1), &json!(true)));
         assert!(equals(&json!([1.0]), &json!([1])));
         assert!(!equals(&json!("1"), &json!(1)));
-        assert!(is_less(&json!(18_446_744_073_709_551_614_u64), &json!(18_446_744_073_709_551_615_u64)));
-        assert!(!is_less(&json!("a"), &json!(1)));
+        let compare = |value: Value, bound: Value| Converted::Json(value).compare(&bound, '<');
+        let nearly = json!(18_446_744_073_709_551_614_u64);
+        assert_eq!(compare(nearly, json!(18_446_744_073_709_551_615_u64)), Ok(Some(Ordering::Less)));
+        assert_eq!(
+            compare(json!("a"), json!(1)).unwrap_err(),
+            "'<' not supported between instances of 'str' and 'int'"
+        );
+        let nan = to_float(&json!("nan")).unwrap();
+        assert_eq!(nan.compare(&json!(0), '<'), Ok(None));
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::node_definition::InputDefinition;
-use crate::python;
+use crate::python::{self, Converted};
 
 /// Longer option lists are not repeated to the client.
 const MAX_LISTED_CHOICES: usize = 20;
@@ -68,7 +68,8 @@ pub(super) fn invalid_input_type(input: InputDefinition<'_>, value: &Value, exce
 
 pub(super) fn out_of_range(
     input: InputDefinition<'_>,
-    value: &Value,
+    value: &Converted,
+    given: &Value,
     bound: &Value,
     is_below: bool,
 ) -> Value {
@@ -77,11 +78,12 @@ pub(super) fn out_of_range(
     } else {
         ("value_bigger_than_max", "bigger than max")
     };
+    let received = if let Converted::Json(value) = value { value } else { given };
     json!({
         "type": kind,
-        "message": format!("Value {} {relation} of {}", python::str(value), python::str(bound)),
+        "message": format!("Value {} {relation} of {}", value.text(), python::str(bound)),
         "details": input.name,
-        "extra_info": {"input_name": input.name, "input_config": input.config(), "received_value": value},
+        "extra_info": {"input_name": input.name, "input_config": input.config(), "received_value": received},
     })
 }
 
@@ -105,16 +107,6 @@ pub(super) fn custom_validation_failed(name: &str, reason: &str) -> Value {
         "message": "Custom validation failed for node",
         "details": format!("{name} - {reason}"),
         "extra_info": {"input_name": name},
-    })
-}
-
-/// 0.3.75 overflows Python's stack instead; the newest server names the cycle.
-pub(super) fn dependency_cycle(name: &str, link: &Value, path: &[&str]) -> Value {
-    json!({
-        "type": "dependency_cycle",
-        "message": "Dependency cycle detected",
-        "details": path.join(" -> "),
-        "extra_info": {"input_name": name, "linked_node": link, "cycle_nodes": path},
     })
 }
 

@@ -1,8 +1,14 @@
 //! Checks a prompt as ComfyUI 0.3.75 does, from the stored catalog instead of live nodes.
 //!
-//! Departures, each towards an earlier or clearer answer: choices in the `COMBO` form are
-//! checked as the newest server does; a cycle is named; files are looked up for every
-//! input that names one; `inf` and `nan` are no numbers.
+//! Where ComfyUI's own code raises, its exception is the answer here as well, so that the
+//! editor marks the same nodes. The choices of the `COMBO` form are not checked: 0.3.75
+//! leaves them to the node, and some nodes take more than they list.
+//!
+//! Departures: files are looked up for every input that names one, below the seat's
+//! folders and as files only, where ComfyUI's loaders also take a folder or a path that
+//! leads out; nodes that read whole folders are refused; the validators of the nodes of
+//! comfy.org's paid API are not known here; a graph may be deeper than Python's stack, but
+//! not have more than [`MAX_NODES`] nodes. The differential test of the worker lists each.
 //!
 //! Invariant: never recurses and never panics, whatever the JSON: a prompt may be as deep
 //! as it is long.
@@ -64,11 +70,13 @@ pub fn validate_prompt(
 
     let node_errors = node_errors(prompt, &walk, &failed_outputs);
     if good_outputs.is_empty() {
-        let details: Vec<String> = failed_outputs
+        let errors = failed_outputs
             .iter()
             .flat_map(|output| walk.errors(output))
-            .map(|error| format!("{}: {}", python::str(&error["message"]), python::str(&error["details"])))
-            .collect();
+            .map(|error| format!("{}: {}", python::str(&error["message"]), python::str(&error["details"])));
+        // Python's stack overflows on a cycle, and no node is marked; the text may say more.
+        let cycles = walk.cycles().iter().map(|path| format!("Dependency cycle detected: {path}"));
+        let details: Vec<String> = errors.chain(cycles).collect();
         return Err(PromptError::with_node_errors(
             "prompt_outputs_failed_validation",
             "Prompt outputs failed validation",

@@ -9,6 +9,9 @@ use super::InputFiles;
 use super::errors::{self, Exception};
 use super::node::{NodeCheck, Step};
 
+/// How many cycles the answer tells of.
+const MAX_CYCLES: usize = 5;
+
 /// What is known of one node.
 struct Verdict {
     is_valid: bool,
@@ -23,6 +26,8 @@ pub(super) struct Walk<'a> {
     /// The visited nodes, sources first.
     order: Vec<&'a str>,
     converted: Map<String, Value>,
+    /// The cycles that were met, as text.
+    cycles: Vec<String>,
 }
 
 impl<'a> Walk<'a> {
@@ -38,6 +43,7 @@ impl<'a> Walk<'a> {
             verdicts: HashMap::new(),
             order: Vec::new(),
             converted: prompt.clone(),
+            cycles: Vec::new(),
         }
     }
 
@@ -51,6 +57,10 @@ impl<'a> Walk<'a> {
 
     pub(super) fn visited(&self) -> &[&'a str] {
         &self.order
+    }
+
+    pub(super) fn cycles(&self) -> &[String] {
+        &self.cycles
     }
 
     pub(super) fn into_converted(self) -> Map<String, Value> {
@@ -72,9 +82,12 @@ impl<'a> Walk<'a> {
             });
             match step {
                 Step::Needs(source) if on_stack.contains(source) => {
-                    let path = cycle(&stack, source);
+                    let path = cycle(&stack, source).join(" -> ");
+                    if self.cycles.len() < MAX_CYCLES {
+                        self.cycles.push(path);
+                    }
                     if let Some(check) = stack.last_mut() {
-                        check.reject_cycle(&path);
+                        check.reject_source();
                     }
                 }
                 Step::Needs(source) => self.enter(source, &mut stack, &mut on_stack),
