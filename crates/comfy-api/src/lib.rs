@@ -15,6 +15,7 @@ pub mod catalog;
 pub mod client;
 pub mod events;
 pub mod file_inputs;
+pub mod needs;
 mod node_definition;
 pub mod prompt;
 mod python;
