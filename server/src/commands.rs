@@ -73,6 +73,7 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
             access_mode: config.access_mode,
             lease: config.lease,
             delivery_timeout: config.delivery_timeout,
+            workflows_dir: config.workflows_dir.clone(),
         },
     })
     .await?;

@@ -9,6 +9,7 @@ mod catalog;
 mod database;
 pub mod error;
 pub mod events;
+mod given_workflows;
 pub mod jobs;
 mod policy;
 mod seats;

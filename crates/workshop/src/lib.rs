@@ -26,7 +26,9 @@ mod runs;
 mod steer;
 mod submit;
 mod workers;
+pub mod workflows;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -51,6 +53,7 @@ use crate::files::SeatFolders;
 use crate::hub::Hub;
 use crate::runs::Runs;
 use crate::workers::Workers;
+use crate::workflows::Workflows;
 
 /// Randomness, handed in so that tests can repeat a run.
 pub trait Mint: Send + Sync {
@@ -70,6 +73,8 @@ pub struct WorkshopSettings {
     pub lease: Duration,
     /// A dispatched job that nobody claims is dispatched again after this long.
     pub delivery_timeout: Duration,
+    /// The operator's folder of workflows that every seat gets; it need not be there.
+    pub workflows_dir: PathBuf,
 }
 
 /// What the workshop is made of.
@@ -102,12 +107,14 @@ struct Inner {
     metrics: metrics::Metrics,
     dispatcher: Notify,
     health: health::Observed,
+    workflows: Workflows,
 }
 
 impl Workshop {
     /// Starts from the record: makes missing seats, reads the stored catalog, and gives
     /// workers that were at it when the server stopped time to be heard again.
     pub async fn open(parts: Parts) -> Result<Self, WorkshopError> {
+        let workflows = Workflows::new(parts.settings.workflows_dir.clone());
         let workshop = Self {
             inner: Arc::new(Inner {
                 parts,
@@ -123,6 +130,7 @@ impl Workshop {
                 metrics: metrics::Metrics::default(),
                 dispatcher: Notify::new(),
                 health: health::Observed::default(),
+                workflows,
             }),
         };
         workshop.load_accounts().await?;

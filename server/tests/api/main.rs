@@ -10,3 +10,4 @@ mod prompt;
 mod recovery;
 mod steering;
 mod support;
+mod workflows;

@@ -113,6 +113,7 @@ impl TestApp {
                 access_mode,
                 lease: LEASE,
                 delivery_timeout: DELIVERY_TIMEOUT,
+                workflows_dir: folder.path().join("workflows"),
             },
         })
         .await
