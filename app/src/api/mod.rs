@@ -10,6 +10,7 @@ pub mod landing;
 pub mod policy;
 pub mod seat;
 pub mod theme;
+pub mod workflow;
 
 /// The use cases, as the server provided them for this request.
 #[cfg(feature = "ssr")]

@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use leptos::either::EitherOf3;
+use leptos::either::EitherOf4;
 use leptos::ev;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -15,11 +15,13 @@ use crate::components::{Icon, Shape};
 use crate::pages::seat::gallery::GalleryPanel;
 use crate::pages::seat::help::HelpPanel;
 use crate::pages::seat::queue::QueuePanel;
+use crate::pages::seat::workflows::WorkflowsPanel;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Panel {
     Queue,
     Gallery,
+    Workflows,
     Help,
 }
 
@@ -28,12 +30,13 @@ pub(crate) enum Panel {
 pub(crate) struct NoSuchPanel;
 
 impl Panel {
-    const ALL: [Self; 3] = [Self::Queue, Self::Gallery, Self::Help];
+    const ALL: [Self; 4] = [Self::Queue, Self::Gallery, Self::Workflows, Self::Help];
 
     pub(crate) fn slug(self) -> &'static str {
         match self {
             Self::Queue => "queue",
             Self::Gallery => "gallery",
+            Self::Workflows => "workflows",
             Self::Help => "help",
         }
     }
@@ -42,6 +45,7 @@ impl Panel {
         match self {
             Self::Queue => "Queue",
             Self::Gallery => "Gallery",
+            Self::Workflows => "Workflows",
             Self::Help => "Help",
         }
     }
@@ -114,12 +118,13 @@ fn OpenDrawer(view: Signal<SeatView>, open: Panel, is_observer: bool) -> impl In
             </nav>
             <div class="drawer__content">
                 {match open {
-                    Panel::Queue => EitherOf3::A(view! { <QueuePanel view is_observer/> }),
+                    Panel::Queue => EitherOf4::A(view! { <QueuePanel view is_observer/> }),
                     Panel::Gallery => {
                         let revision = Memo::new(move |_| view.with(|view| view.gallery_revision));
-                        EitherOf3::B(view! { <GalleryPanel seat revision/> })
+                        EitherOf4::B(view! { <GalleryPanel seat revision/> })
                     }
-                    Panel::Help => EitherOf3::C(view! { <HelpPanel seat/> }),
+                    Panel::Workflows => EitherOf4::C(view! { <WorkflowsPanel seat is_observer/> }),
+                    Panel::Help => EitherOf4::D(view! { <HelpPanel seat/> }),
                 }}
             </div>
         </aside>

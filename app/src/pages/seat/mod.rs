@@ -6,7 +6,9 @@ mod editor;
 mod gallery;
 mod help;
 mod lightbox;
+mod open_in_editor;
 mod queue;
+mod workflows;
 
 use domain::SeatId;
 use leptos::either::Either;
