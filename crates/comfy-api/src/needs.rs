@@ -91,13 +91,18 @@ fn is_there(value: &str, prefix: &str, files: &dyn InputFiles) -> bool {
 
 /// Whether a combo does not offer the value, and the value looks like a model's file.
 fn is_missing_model(definition: &Value, name: &str, value: &str) -> bool {
-    let lower = value.to_ascii_lowercase();
-    if !MODEL_EXTENSIONS.iter().any(|extension| lower.ends_with(extension)) {
+    if !names_a_model(value) {
         return false;
     }
     let input = NodeDefinition::new(definition).inputs().into_iter().find(|input| input.name == name);
     let choices = input.and_then(|input| input.choices());
     choices.is_some_and(|choices| !choices.iter().any(|choice| choice.as_str() == Some(value)))
+}
+
+/// Whether the value looks like a model's file.
+pub fn names_a_model(value: &str) -> bool {
+    let lower = value.to_ascii_lowercase();
+    MODEL_EXTENSIONS.iter().any(|extension| lower.ends_with(extension))
 }
 
 /// Where ComfyUI's own loaders look, by the name of their input.

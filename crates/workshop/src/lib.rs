@@ -21,6 +21,7 @@ mod metrics;
 pub mod overview;
 mod policy;
 mod queries;
+mod refusal;
 mod reports;
 mod runs;
 mod steer;
