@@ -14,7 +14,11 @@ pub(crate) fn explained(mut error: PromptError) -> PromptError {
     let message = refusal.get("message").and_then(Value::as_str).unwrap_or_default();
     let is_unknown_node = message.starts_with("Cannot execute because");
     if is_unknown_node && refusal.get("type").and_then(Value::as_str) == Some("invalid_prompt") {
-        append(refusal, "message", "The workshop's machine lacks this kind of node: remove it, or ask your instructor for it.");
+        append(
+            refusal,
+            "message",
+            "The workshop's machine lacks this kind of node: remove it, or ask your instructor for it.",
+        );
     }
     error
 }
@@ -27,7 +31,8 @@ pub(crate) fn explain_node_errors(node_errors: &mut Map<String, Value>) {
             let received = error.pointer("/extra_info/received_value").and_then(Value::as_str);
             let is_unlisted = error.get("type").and_then(Value::as_str) == Some("value_not_in_list");
             if is_unlisted && received.is_some_and(comfy_api::needs::names_a_model) {
-                let advice = "The workshop's machine lacks this model: choose another, or ask your instructor for it.";
+                let advice =
+                    "The workshop's machine lacks this model: choose another, or ask your instructor for it.";
                 append(error, "details", advice);
             }
         }
@@ -54,7 +59,9 @@ mod tests {
         assert_eq!(error.body["error"]["type"], "invalid_prompt");
         assert_eq!(
             error.body["error"]["message"],
-            format!("{message} The workshop's machine lacks this kind of node: remove it, or ask your instructor for it.")
+            format!(
+                "{message} The workshop's machine lacks this kind of node: remove it, or ask your instructor for it."
+            )
         );
         let other = PromptError::new("prompt_no_outputs", "Prompt has no outputs", "");
         assert_eq!(explained(other.clone()), other);
@@ -62,10 +69,12 @@ mod tests {
 
     #[test]
     fn a_missing_model_is_told_from_another_bad_choice() {
-        let error = |received: &str| json!({
-            "type": "value_not_in_list", "details": format!("x: '{received}' not in []"),
-            "extra_info": {"received_value": received},
-        });
+        let error = |received: &str| {
+            json!({
+                "type": "value_not_in_list", "details": format!("x: '{received}' not in []"),
+                "extra_info": {"received_value": received},
+            })
+        };
         let mut node_errors = Map::new();
         node_errors.insert("1".into(), json!({"errors": [error("lost.safetensors"), error("eulr")]}));
         explain_node_errors(&mut node_errors);

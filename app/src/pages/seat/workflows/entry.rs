@@ -24,6 +24,9 @@ pub(crate) fn Entry(
     };
     let can_restore = !is_observer && workflow.has_original && workflow.origin != WorkflowOrigin::Own;
     let href = workflow.href(seat);
+    let open_title = title.clone();
+    let restore_label = format!("Get the original again: {title}");
+    let download_label = format!("Download: {title}");
     view! {
         <article class="workflow" aria-label=title.clone()>
             <h3 class="workflow__title">
@@ -38,13 +41,13 @@ pub(crate) fn Entry(
             <ReadinessNote readiness=workflow.readiness.clone()/>
             <div class="workflow__actions">
                 {(!is_observer)
-                    .then(|| view! { <OpenButton href=href.clone() name=workflow.file_name() title=title.clone()/> })}
+                    .then(|| view! { <OpenButton href=href.clone() name=workflow.file_name() title=open_title/> })}
                 <a
                     class="button button--small button--quiet"
                     href=href
                     rel="external"
                     download=workflow.file_name()
-                    aria-label=format!("Download: {title}")
+                    aria-label=download_label
                 >
                     <Icon shape=Shape::Download/>
                     "Download"
@@ -58,7 +61,7 @@ pub(crate) fn Entry(
                                 <button
                                     class="button button--small button--quiet"
                                     type="submit"
-                                    aria-label=format!("Get the original again: {title}")
+                                    aria-label=restore_label
                                     disabled=move || restore.pending().get()
                                 >
                                     "Get the original again"
