@@ -19,7 +19,10 @@ def templates(target):
         return
     for template in iter_templates():
         for asset in template.assets:
-            source = get_asset_path(template.template_id, asset.filename)
+            try:
+                source = get_asset_path(template.template_id, asset.filename)
+            except FileNotFoundError:  # in a package of media that is not installed
+                continue
             file = target / asset.filename
             file.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, file)

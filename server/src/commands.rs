@@ -74,6 +74,7 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
             lease: config.lease,
             delivery_timeout: config.delivery_timeout,
             storage: config.storage.clone(),
+            workflows_dir: config.workflows_dir.clone(),
         },
     })
     .await?;

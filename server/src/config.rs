@@ -25,6 +25,8 @@ pub struct ServerConfig {
     pub data_dir: PathBuf,
     /// The portal's compiled files.
     pub site_root: PathBuf,
+    /// Workflows that every seat gets.
+    pub workflows_dir: PathBuf,
     pub frontend_dir: Option<PathBuf>,
     pub frontend_templates_dir: Option<PathBuf>,
     pub frontend_docs_dir: Option<PathBuf>,
@@ -66,6 +68,7 @@ impl ServerConfig {
             public_url,
             data_dir: settings.path("DATA_DIR"),
             site_root: settings.path("SITE_ROOT"),
+            workflows_dir: settings.path("WORKFLOWS_DIR"),
             frontend_dir: settings.optional_path("FRONTEND_DIR"),
             frontend_templates_dir: settings.optional_path("FRONTEND_TEMPLATES_DIR"),
             frontend_docs_dir: settings.optional_path("FRONTEND_DOCS_DIR"),

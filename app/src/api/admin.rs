@@ -29,6 +29,8 @@ pub struct AdminView {
     pub health: HealthView,
     /// What happened last, latest first.
     pub activity: Vec<ActivityView>,
+    /// Workflows of the operator's folder that no seat gets, each with the reason.
+    pub workflow_problems: Vec<String>,
 }
 
 /// What the page begins with.
@@ -468,6 +470,7 @@ impl From<workshop::overview::AdminOverview> for AdminView {
             workers: overview.workers.into_iter().map(Into::into).collect(),
             seats: overview.seats.into_iter().map(Into::into).collect(),
             health: overview.health.into(),
+            workflow_problems: overview.workflow_problems,
         }
     }
 }
@@ -601,6 +604,7 @@ mod tests {
             engine: EngineState::Ready,
             queue: QueuePolicyView::default(),
             activity: Vec::new(),
+            workflow_problems: Vec::new(),
             active,
             ended: vec![job_in(JobPhase::Failed)],
             workers: vec![

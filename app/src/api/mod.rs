@@ -12,6 +12,7 @@ pub mod policy;
 pub mod seat;
 pub mod theme;
 pub mod token;
+pub mod workflow;
 
 /// The use cases, as the server provided them for this request.
 #[cfg(feature = "ssr")]

@@ -17,6 +17,7 @@ pub(crate) enum Shape {
     Auto,
     Sound,
     File,
+    Workflow,
 }
 
 impl Shape {
@@ -41,6 +42,7 @@ impl Shape {
                 "M9 18V6l10-2v12M9 18a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0M19 16a2.5 2.5 0 1 1-5 0 2.5 2.5 0 0 1 5 0"
             }
             Self::File => "M6 3h8l4 4v14H6zM14 3v4h4",
+            Self::Workflow => "M3 5h7v6H3zM14 13h7v6h-7zM10 8h7v5",
         }
     }
 }

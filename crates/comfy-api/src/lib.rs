@@ -18,6 +18,7 @@ pub mod events;
 pub mod file_inputs;
 pub mod model_file;
 pub mod models;
+pub mod needs;
 mod node_definition;
 pub mod prompt;
 mod python;

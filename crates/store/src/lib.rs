@@ -10,6 +10,7 @@ mod catalog;
 mod database;
 pub mod error;
 pub mod events;
+mod given_workflows;
 pub mod jobs;
 mod policy;
 mod seat_models;

@@ -104,6 +104,15 @@ impl Workshop {
         Ok(Some(personalise(&known, &listing, models, &base_path(seat))))
     }
 
+    /// The definitions of all classes as this seat sees them.
+    pub(crate) async fn all_definitions(
+        &self,
+        seat: SeatId,
+    ) -> Result<Option<Map<String, Value>>, WorkshopError> {
+        let Some(catalog) = self.catalog() else { return Ok(None) };
+        self.node_definitions(seat, catalog.object_info.keys().map(String::as_str)).await
+    }
+
     /// The definitions that checking and rewriting this prompt takes.
     pub(crate) async fn definitions_for(
         &self,

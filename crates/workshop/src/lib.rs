@@ -22,6 +22,7 @@ mod models;
 pub mod overview;
 mod policy;
 mod queries;
+mod refusal;
 mod reports;
 mod runs;
 mod steer;
@@ -31,7 +32,9 @@ mod tokens;
 pub mod trash;
 pub mod uploads;
 mod workers;
+pub mod workflows;
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -61,6 +64,7 @@ use crate::files::SeatFolders;
 use crate::hub::Hub;
 use crate::runs::Runs;
 use crate::workers::Workers;
+use crate::workflows::Workflows;
 
 /// Randomness, handed in so that tests can repeat a run.
 pub trait Mint: Send + Sync {
@@ -81,6 +85,8 @@ pub struct WorkshopSettings {
     /// A dispatched job that nobody claims is dispatched again after this long.
     pub delivery_timeout: Duration,
     pub storage: StorageLimits,
+    /// The operator's folder of workflows that every seat gets; it need not be there.
+    pub workflows_dir: PathBuf,
 }
 
 /// What the workshop is made of.
@@ -120,12 +126,14 @@ struct Inner {
     uploads: uploads::Uploads,
     /// Held while files move into the trash or out of it.
     trash: tokio::sync::Mutex<()>,
+    workflows: Workflows,
 }
 
 impl Workshop {
     /// Starts from the record: makes missing seats, reads the stored catalog, and gives
     /// workers that were at it when the server stopped time to be heard again.
     pub async fn open(parts: Parts) -> Result<Self, WorkshopError> {
+        let workflows = Workflows::new(parts.settings.workflows_dir.clone());
         let workshop = Self {
             inner: Arc::new(Inner {
                 parts,
@@ -147,6 +155,7 @@ impl Workshop {
                 storage: storage::Storage::default(),
                 uploads: uploads::Uploads::default(),
                 trash: tokio::sync::Mutex::default(),
+                workflows,
             }),
         };
         workshop.load_accounts().await?;

@@ -136,6 +136,8 @@ pub struct AdminOverview {
     pub workers: Vec<WorkerOverview>,
     pub seats: Vec<SeatSummary>,
     pub health: HealthOverview,
+    /// Workflows of the operator's folder that no seat gets, each with the reason.
+    pub workflow_problems: Vec<String>,
 }
 
 /// How the last hour went, and what there is left.

@@ -63,6 +63,7 @@ impl Workshop {
             workers: self.worker_overviews(&line.active).await?,
             seats: self.seat_summaries(&line.active).await?,
             health: self.health_overview().await?,
+            workflow_problems: self.workflow_problems().await,
         })
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use store::{JobGraph, JobShape, NewJob, StoreError};
 
 use crate::files::SeatFiles;
-use crate::{Workshop, WorkshopError};
+use crate::{Workshop, WorkshopError, refusal};
 
 /// ComfyUI's answer to a queued prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -47,7 +47,8 @@ impl Workshop {
             Ok::<_, PromptError>((validated, request))
         })
         .await
-        .map_err(|error| WorkshopError::BadRequest(format!("the graph could not be checked: {error}")))??;
+        .map_err(|error| WorkshopError::BadRequest(format!("the graph could not be checked: {error}")))?
+        .map_err(refusal::explained)?;
 
         self.refuse_over_cap(seat).await?;
         self.refuse_over_quota(seat).await?;
@@ -80,7 +81,9 @@ impl Workshop {
         tracing::info!(job.id = %id, seat.id = %seat, "job queued");
         self.inner.dispatcher.notify_one();
         self.announce_queue(seat).await;
-        Ok(Submitted { job: id, number: stored.number, node_errors: validated.node_errors })
+        let mut node_errors = validated.node_errors;
+        refusal::explain_node_errors(&mut node_errors);
+        Ok(Submitted { job: id, number: stored.number, node_errors })
     }
 
     /// The instructor may limit what one seat has waiting.

@@ -43,6 +43,7 @@ test('the bar and the drawer read well without eyes', async ({ settle }) => {
       - navigation "Drawer":
         - link "Queue"
         - link "Gallery"
+        - link "Workflows"
         - link "Help"
       - 'button "Colours: dark. Change to light"'
       - status "Live"
@@ -51,6 +52,7 @@ test('the bar and the drawer read well without eyes', async ({ settle }) => {
       - navigation "Panels":
         - link "Queue"
         - link "Gallery"
+        - link "Workflows"
         - link "Help"
         - link "Close"`;
   await expect(await anna.openPanel('Queue')).toMatchAriaSnapshot(`

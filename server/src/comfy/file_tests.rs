@@ -18,6 +18,7 @@ use tower::ServiceExt;
 use workshop::files::SeatFolders;
 
 use super::frontend::Frontend;
+use super::given_workflows::GivenWorkflows;
 use super::uploads::UploadLimit;
 use super::{frontend, settings, uploads, userdata, view};
 use crate::auth::SeatAccess;
@@ -48,6 +49,14 @@ impl FromRef<TestState> for Arc<Frontend> {
 impl FromRef<TestState> for UploadLimit {
     fn from_ref(_: &TestState) -> Self {
         Self(LIMIT)
+    }
+}
+
+impl FromRequestParts<TestState> for GivenWorkflows {
+    type Rejection = HttpError;
+
+    async fn from_request_parts(_: &mut Parts, _: &TestState) -> Result<Self, Self::Rejection> {
+        Ok(Self)
     }
 }
 

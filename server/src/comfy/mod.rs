@@ -6,6 +6,7 @@
 pub(crate) mod file_response;
 pub mod frontend;
 mod frontend_package;
+mod given_workflows;
 mod jobs;
 mod misc;
 mod models;

@@ -16,6 +16,7 @@ use tokio_util::io::StreamReader;
 use workshop::files::{Depth, Existing, FilesError, InvalidPath, SeatFolders, SeatPath, UserEntry, UserFile};
 
 use super::frontend::Frontend;
+use super::given_workflows::GivenWorkflows;
 use super::{file_response, percent, seat_file};
 use crate::auth::SeatAccess;
 use crate::error::HttpError;
@@ -29,6 +30,7 @@ pub fn routes<S>() -> Router<S>
 where
     S: Clone + Send + Sync + 'static,
     SeatAccess: FromRequestParts<S>,
+    GivenWorkflows: FromRequestParts<S, Rejection = HttpError>,
     SeatFolders: FromRef<S>,
     Arc<Frontend>: FromRef<S>,
 {
@@ -79,6 +81,7 @@ struct MovePath {
 
 async fn list(
     SeatAccess(seat): SeatAccess,
+    _: GivenWorkflows,
     State(folders): State<SeatFolders>,
     State(frontend): State<Arc<Frontend>>,
     Query(query): Query<ListQuery>,
@@ -104,6 +107,7 @@ async fn list(
 
 async fn list_tree(
     SeatAccess(seat): SeatAccess,
+    _: GivenWorkflows,
     State(folders): State<SeatFolders>,
     State(frontend): State<Arc<Frontend>>,
     Query(query): Query<TreeQuery>,

@@ -15,3 +15,4 @@ mod support;
 mod tokens;
 mod trash;
 mod uploads;
+mod workflows;

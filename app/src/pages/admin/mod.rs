@@ -67,6 +67,9 @@ fn AdminDesk(page: AdminPageData) -> impl IntoView {
         Signal::from(Memo::new(move |_| live.latest.get().unwrap_or_else(|| first.clone())));
     let connection = live.connection;
     let tab = open_tab();
+    let workflow_problems = Memo::new(move |_| {
+        view.with(|view| Some(view.workflow_problems.join("; ")).filter(|problems| !problems.is_empty()))
+    });
     view! {
         <Title text=format!("Instructor · {title}")/>
         <Frame
@@ -88,6 +91,14 @@ fn AdminDesk(page: AdminPageData) -> impl IntoView {
             <Show when=move || connection.get() == Connection::Outdated>
                 <Notice tone=Tone::Warning>"The server has been updated. Reload this page."</Notice>
             </Show>
+            {move || {
+                workflow_problems
+                    .get()
+                    .map(|problems| {
+                        let text = format!("Workflows of your folder that no seat gets: {problems}.");
+                        view! { <Notice tone=Tone::Warning>{text}</Notice> }
+                    })
+            }}
             {move || match tab.get() {
                 Tab::Queue => view! { <ActiveJobs view/> <EndedJobs view/> }.into_any(),
                 Tab::People => view! { <Seats view/> }.into_any(),

@@ -39,6 +39,7 @@ pub(crate) fn SeatBar(
                 </PanelLink>
                 <PanelLink this=Panel::Gallery shape=Shape::Gallery panel/>
                 <PanelLink this=Panel::Files shape=Shape::File panel/>
+                <PanelLink this=Panel::Workflows shape=Shape::Workflow panel/>
                 <PanelLink this=Panel::Help shape=Shape::Help panel/>
             </nav>
             <ThemeButton/>

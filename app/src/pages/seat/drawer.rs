@@ -4,7 +4,7 @@
 
 use std::str::FromStr;
 
-use leptos::either::EitherOf4;
+use leptos::either::EitherOf5;
 use leptos::ev;
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
@@ -16,12 +16,14 @@ use crate::pages::seat::files::FilesPanel;
 use crate::pages::seat::gallery::GalleryPanel;
 use crate::pages::seat::help::HelpPanel;
 use crate::pages::seat::queue::QueuePanel;
+use crate::pages::seat::workflows::WorkflowsPanel;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Panel {
     Queue,
     Gallery,
     Files,
+    Workflows,
     Help,
 }
 
@@ -30,13 +32,14 @@ pub(crate) enum Panel {
 pub(crate) struct NoSuchPanel;
 
 impl Panel {
-    const ALL: [Self; 4] = [Self::Queue, Self::Gallery, Self::Files, Self::Help];
+    const ALL: [Self; 5] = [Self::Queue, Self::Gallery, Self::Files, Self::Workflows, Self::Help];
 
     pub(crate) fn slug(self) -> &'static str {
         match self {
             Self::Queue => "queue",
             Self::Gallery => "gallery",
             Self::Files => "files",
+            Self::Workflows => "workflows",
             Self::Help => "help",
         }
     }
@@ -46,6 +49,7 @@ impl Panel {
             Self::Queue => "Queue",
             Self::Gallery => "Gallery",
             Self::Files => "Files",
+            Self::Workflows => "Workflows",
             Self::Help => "Help",
         }
     }
@@ -118,18 +122,19 @@ fn OpenDrawer(view: Signal<SeatView>, open: Panel, is_observer: bool) -> impl In
             </nav>
             <div class="drawer__content">
                 {match open {
-                    Panel::Queue => EitherOf4::A(view! { <QueuePanel view is_observer/> }),
+                    Panel::Queue => EitherOf5::A(view! { <QueuePanel view is_observer/> }),
                     Panel::Gallery => {
                         let revision = Memo::new(move |_| view.with(|view| view.gallery_revision));
-                        EitherOf4::B(view! { <GalleryPanel seat revision/> })
+                        EitherOf5::B(view! { <GalleryPanel seat revision/> })
                     }
                     Panel::Files => {
                         // Results take room as well.
                         let revision =
                             Memo::new(move |_| view.with(|view| view.files_revision + view.gallery_revision));
-                        EitherOf4::C(view! { <FilesPanel seat revision/> })
+                        EitherOf5::C(view! { <FilesPanel seat revision/> })
                     }
-                    Panel::Help => EitherOf4::D(view! { <HelpPanel seat is_observer/> }),
+                    Panel::Workflows => EitherOf5::D(view! { <WorkflowsPanel seat is_observer/> }),
+                    Panel::Help => EitherOf5::E(view! { <HelpPanel seat is_observer/> }),
                 }}
             </div>
         </aside>

@@ -7,8 +7,10 @@ mod files;
 mod gallery;
 mod help;
 mod lightbox;
+mod open_in_editor;
 mod programs;
 mod queue;
+mod workflows;
 
 use domain::SeatId;
 use leptos::either::Either;

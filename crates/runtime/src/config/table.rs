@@ -50,6 +50,11 @@ pub const SETTINGS: &[Setting] = &[
     plain("LEASE_SECONDS", "20", "a worker silent for this long loses its jobs, which run again"),
     plain("DELIVERY_TIMEOUT_SECONDS", "15", "a job not taken up within this is handed out again"),
     plain("SITE_ROOT", "target/site", "the portal's compiled files"),
+    plain(
+        "WORKFLOWS_DIR",
+        "workflows",
+        "workflows that every seat gets: *.json files, in folders if you like",
+    ),
     optional("FRONTEND_DIR", "static folder of the Python package comfyui_frontend_package"),
     optional("FRONTEND_TEMPLATES_DIR", "templates folder of comfyui_workflow_templates"),
     optional("FRONTEND_DOCS_DIR", "docs folder of comfyui_embedded_docs"),

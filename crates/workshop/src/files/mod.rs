@@ -8,6 +8,7 @@
 
 mod artifacts;
 mod error;
+mod given;
 mod incoming;
 mod inputs;
 mod location;
@@ -27,6 +28,7 @@ mod userdata;
 
 pub use artifacts::{ArtifactKind, ArtifactName, PlacedArtifact};
 pub use error::FilesError;
+pub use given::Given;
 pub use incoming::{IncomingFile, ReceivedFile};
 pub use location::{FileLocation, FolderKind, StoredFile, UnknownFolder};
 pub use media_type::media_type;

@@ -1,6 +1,7 @@
 //! ComfyUI's user directory: workflows, saved subgraphs and whatever else the editor keeps.
 
 use std::collections::VecDeque;
+use std::io::Read;
 use std::time::SystemTime;
 
 use cap_std::fs::{Dir, Metadata};
@@ -77,6 +78,17 @@ impl SeatFiles {
         self.blocking(move |_, folder| OpenFile::open(folder, &path)).await
     }
 
+    /// The whole of a file of at most `limit_bytes`. Blocks.
+    pub fn read_userdata_blocking(&self, path: &SeatPath, limit_bytes: u64) -> Result<Vec<u8>, FilesError> {
+        let open = OpenFile::open(&self.shared().folder, &user_path(path))?;
+        if open.bytes > limit_bytes {
+            return Err(FilesError::TooLarge { limit_bytes });
+        }
+        let mut content = Vec::new();
+        open.file.take(limit_bytes).read_to_end(&mut content).map_err(FilesError::of("read a file"))?;
+        Ok(content)
+    }
+
     /// Puts a received file in its place, making the folders that lead there.
     pub async fn store_userdata(
         &self,
@@ -147,7 +159,7 @@ impl UserEntry {
     }
 }
 
-fn user_path(path: &SeatPath) -> String {
+pub(super) fn user_path(path: &SeatPath) -> String {
     if path.is_root() { USER.to_owned() } else { format!("{USER}/{path}") }
 }
 

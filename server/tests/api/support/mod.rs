@@ -133,6 +133,7 @@ impl TestApp {
                 lease: LEASE,
                 delivery_timeout: DELIVERY_TIMEOUT,
                 storage: config.storage.clone(),
+                workflows_dir: folder.path().join("workflows"),
             },
         })
         .await

@@ -2,6 +2,7 @@
 
 use comfy_api::annotated_path::AnnotatedPath;
 use comfy_api::catalog::{SeatListing, personalise};
+use comfy_api::models::{ModelInputs, SeatModels};
 use comfy_api::prompt::{PromptError, PromptRequest, prune_prompt};
 use comfy_api::rewrite::{ResolvedInput, RewriteOptions, rewrite_prompt};
 use comfy_api::validate::{InputFiles, Validated, validate_prompt};
@@ -15,6 +16,10 @@ pub struct Ours {
     /// As a seat that has the engine's files sees it.
     catalog: Map<String, Value>,
 }
+
+/// The engine's own models are all there is.
+static NO_INPUTS: ModelInputs = ModelInputs::new();
+const NO_MODELS: SeatModels<'static> = SeatModels { inputs: &NO_INPUTS, own: &[] };
 
 struct SameFiles;
 
@@ -31,7 +36,8 @@ impl InputFiles for SameFiles {
 
 impl Ours {
     pub fn new(object_info: Map<String, Value>) -> Self {
-        let catalog = personalise(&object_info, &listing(&INPUTS, &OUTPUTS), "/user/user001/comfy");
+        let catalog =
+            personalise(&object_info, &listing(&INPUTS, &OUTPUTS), NO_MODELS, "/user/user001/comfy");
         Self { object_info, catalog }
     }
 
@@ -45,7 +51,7 @@ impl Ours {
 
     /// The catalog of a seat that has no files at all.
     pub fn empty_catalog(&self) -> Map<String, Value> {
-        personalise(&self.object_info, &SeatListing::default(), "/user/user001/comfy")
+        personalise(&self.object_info, &SeatListing::default(), NO_MODELS, "/user/user001/comfy")
     }
 
     pub fn answer(&self, body: &str) -> Answer {
@@ -62,7 +68,8 @@ impl Ours {
         let request = PromptRequest::parse(body.as_bytes())?;
         let targets = request.partial_execution_targets.as_deref();
         let validated = validate_prompt(&request.prompt, &self.catalog, targets, &SameFiles)?;
-        let options = RewriteOptions { output_folder: "cm/check", input_folder: "cm/check" };
+        let options =
+            RewriteOptions { output_folder: "cm/check", input_folder: "cm/check", models: NO_MODELS };
         let resolve = |path: &AnnotatedPath| {
             SameFiles.exists(path).then(|| ResolvedInput { sha256: "0".repeat(64), bytes: 0 })
         };

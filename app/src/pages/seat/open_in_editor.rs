@@ -1,0 +1,62 @@
+//! Hands the editor a workflow as a person would: a file dropped on its page. The editor
+//! opens it in a tab of its own, and what is open there stays.
+
+use leptos::wasm_bindgen::{JsCast, JsValue};
+use web_sys::HtmlIFrameElement;
+
+/// There is no editor on the page, or it does not take files yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("The editor is not open yet. Wait until it is there, then try again.")]
+pub(crate) struct NoEditor;
+
+/// Opens the text of a workflow in the editor under a file's name that ends in `.json`.
+pub(crate) fn open_in_editor(json: &str, name: &str) -> Result<(), NoEditor> {
+    drop_file(json, name).map_err(|error| {
+        leptos::logging::warn!("the editor took no workflow: {error:?}");
+        NoEditor
+    })
+}
+
+/// All objects are made by the editor's own window: its code asks what they are instances of.
+fn drop_file(json: &str, name: &str) -> Result<(), JsValue> {
+    let frame = leptos::prelude::document().query_selector("iframe.editor")?.ok_or(JsValue::NULL)?;
+    let frame: HtmlIFrameElement = frame.unchecked_into();
+    let window = JsValue::from(frame.content_window().ok_or(JsValue::NULL)?);
+    let document = JsValue::from(frame.content_document().ok_or(JsValue::NULL)?);
+    let canvas = call(&document, "getElementById", &["graph-canvas".into()])?;
+    if canvas.is_null() {
+        return Err(JsValue::NULL);
+    }
+
+    let file_options = object(&[("type", "application/json".into())])?;
+    let parts = js_sys::Array::of1(&json.into());
+    let file = construct(&window, "File", &[parts.into(), name.into(), file_options])?;
+    let transfer = construct(&window, "DataTransfer", &[])?;
+    call(&get(&transfer, "items")?, "add", &[file])?;
+    let options = [("bubbles", true.into()), ("cancelable", true.into()), ("dataTransfer", transfer)];
+    let event = construct(&window, "DragEvent", &["drop".into(), object(&options)?])?;
+    call(&canvas, "dispatchEvent", &[event])?;
+    Ok(())
+}
+
+fn get(of: &JsValue, name: &str) -> Result<JsValue, JsValue> {
+    js_sys::Reflect::get(of, &name.into())
+}
+
+fn call(on: &JsValue, method: &str, arguments: &[JsValue]) -> Result<JsValue, JsValue> {
+    let method: js_sys::Function = get(on, method)?.dyn_into()?;
+    js_sys::Reflect::apply(&method, on, &arguments.iter().collect())
+}
+
+fn construct(window: &JsValue, class: &str, arguments: &[JsValue]) -> Result<JsValue, JsValue> {
+    let class: js_sys::Function = get(window, class)?.dyn_into()?;
+    js_sys::Reflect::construct(&class, &arguments.iter().collect())
+}
+
+fn object(members: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
+    let object = js_sys::Object::new();
+    for (name, value) in members {
+        js_sys::Reflect::set(&object, &(*name).into(), value)?;
+    }
+    Ok(object.into())
+}
