@@ -6,6 +6,7 @@
 mod access;
 mod isolation;
 mod lifecycle;
+mod path_attacks;
 mod prompt;
 mod recovery;
 mod steering;

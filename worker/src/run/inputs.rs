@@ -17,6 +17,7 @@ use tokio_util::io::ReaderStream;
 
 use comfy_api::client::{ClientError, UploadInput};
 
+use super::places::misplaced;
 use super::{Run, RunError};
 use crate::registry::Stop;
 use crate::server::{ServerClient, ServerError, chain, until_answered};
@@ -31,6 +32,10 @@ const UPLOAD_TRIES: u32 = 3;
 impl Run<'_> {
     /// Fetches the inputs and hands them to ComfyUI.
     pub(super) async fn prepare(self, assignment: &Assignment) -> Result<(), RunError> {
+        if let Some(place) = misplaced(assignment) {
+            let reason = format!("the job was not run: {place:?} is no place for its files");
+            return Err(RunError::Failed(FailureKind::Refused, reason));
+        }
         let fetches: Vec<_> = assignment.inputs.iter().map(|input| self.fetch(input).boxed()).collect();
         let files: Vec<_> = stream::iter(fetches).buffered(FETCHES).try_collect().await?;
         for (input, path) in assignment.inputs.iter().zip(files) {

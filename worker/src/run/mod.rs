@@ -7,6 +7,7 @@ mod follow;
 mod inputs;
 mod outcome;
 mod outputs;
+mod places;
 mod relay;
 mod relevance;
 
