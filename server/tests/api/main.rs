@@ -7,6 +7,7 @@ mod access;
 mod isolation;
 mod lifecycle;
 mod models;
+mod path_attacks;
 mod prompt;
 mod recovery;
 mod seat_hosts;

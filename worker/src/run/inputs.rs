@@ -17,6 +17,7 @@ use tokio_util::io::ReaderStream;
 
 use comfy_api::client::{ClientError, UploadInput};
 
+use super::places::misplaced;
 use super::{Run, RunError};
 use crate::registry::Stop;
 use crate::server::{ServerClient, ServerError, chain, until_answered};
@@ -32,6 +33,10 @@ const UPLOAD_TRIES: u32 = 3;
 impl Run<'_> {
     /// Brings inputs and models to ComfyUI; they stay until what is returned is dropped.
     pub(super) async fn prepare(self, assignment: &Assignment) -> Result<Vec<Held>, RunError> {
+        if let Some(place) = misplaced(assignment) {
+            let reason = format!("the job was not run: {place:?} is no place for its files");
+            return Err(RunError::Failed(FailureKind::Refused, reason));
+        }
         let inputs = self.context.engine_inputs.as_ref();
         let inputs = inputs.map(|inputs| inputs.hold(&assignment.inputs));
         let ((), mut held) =

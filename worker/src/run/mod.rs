@@ -9,6 +9,7 @@ mod inputs;
 mod models;
 mod outcome;
 mod outputs;
+mod places;
 mod relay;
 mod relevance;
 
