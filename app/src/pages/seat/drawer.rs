@@ -127,7 +127,7 @@ fn OpenDrawer(view: Signal<SeatView>, open: Panel, is_observer: bool) -> impl In
                         // Results take room as well.
                         let revision =
                             Memo::new(move |_| view.with(|view| view.files_revision + view.gallery_revision));
-                        EitherOf4::C(view! { <FilesPanel seat revision/> })
+                        EitherOf4::C(view! { <FilesPanel seat revision is_observer/> })
                     }
                     Panel::Help => EitherOf4::D(view! { <HelpPanel seat/> }),
                 }}
