@@ -13,8 +13,6 @@ pub const INPUTS_SHOWN: usize = 300;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FilesView {
-    /// The instructor looks on.
-    pub is_observer: bool,
     /// Newest first.
     pub inputs: Vec<InputView>,
     /// How many more there are.
@@ -97,7 +95,7 @@ impl ModelView {
 #[server(name = ReadFiles, endpoint = "read-files", input = GetUrl)]
 pub async fn read_files(seat: SeatId) -> Result<FilesView, AppError> {
     use crate::api::workshop;
-    use crate::viewer::{refuse, require_seat_to_look, viewer};
+    use crate::viewer::{refuse, require_seat_to_look};
 
     let seat = require_seat_to_look(seat)?;
     let workshop = workshop();
@@ -107,7 +105,6 @@ pub async fn read_files(seat: SeatId) -> Result<FilesView, AppError> {
     let storage = workshop.seat_storage(seat).await.map_err(refuse)?;
     let undo = workshop.trash(seat).await.map_err(refuse)?.into_iter().next();
     Ok(FilesView {
-        is_observer: viewer().require_seat(seat).is_err(),
         more_inputs: u32::try_from(inputs.len().saturating_sub(INPUTS_SHOWN)).unwrap_or(u32::MAX),
         inputs: inputs.iter().take(INPUTS_SHOWN).map(InputView::from).collect(),
         models: models

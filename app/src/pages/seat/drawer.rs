@@ -131,7 +131,7 @@ fn OpenDrawer(view: Signal<SeatView>, open: Panel, is_observer: bool) -> impl In
                         // Results take room as well.
                         let revision =
                             Memo::new(move |_| view.with(|view| view.files_revision + view.gallery_revision));
-                        EitherOf5::C(view! { <FilesPanel seat revision/> })
+                        EitherOf5::C(view! { <FilesPanel seat revision is_observer/> })
                     }
                     Panel::Workflows => EitherOf5::D(view! { <WorkflowsPanel seat is_observer/> }),
                     Panel::Help => EitherOf5::E(view! { <HelpPanel seat is_observer/> }),

@@ -29,14 +29,14 @@ use crate::pages::seat::files::under_way::UnderWay;
 type Files = Resource<Result<FilesView, AppError>>;
 
 #[component]
-pub(crate) fn FilesPanel(seat: SeatId, revision: Memo<u64>) -> impl IntoView {
+pub(crate) fn FilesPanel(seat: SeatId, revision: Memo<u64>, is_observer: bool) -> impl IntoView {
     let files: Files = Resource::new(move || revision.get(), move |_| read_files(seat));
     // As in the gallery: read above this boundary, it would reload the editor.
     view! {
         <section class="files">
             <h2 class="visually-hidden">"My files"</h2>
             <Transition fallback=Loading>
-                <FilesContent seat files/>
+                <FilesContent seat files is_observer/>
             </Transition>
         </section>
     }
@@ -44,7 +44,7 @@ pub(crate) fn FilesPanel(seat: SeatId, revision: Memo<u64>) -> impl IntoView {
 }
 
 #[component]
-fn FilesContent(seat: SeatId, files: Files) -> impl IntoView {
+fn FilesContent(seat: SeatId, files: Files, is_observer: bool) -> impl IntoView {
     // A failed refresh leaves what was there, under a notice.
     let shown = Memo::new(move |before: Option<&Option<FilesView>>| match files.get() {
         Some(Ok(files)) => Some(files),
@@ -62,7 +62,7 @@ fn FilesContent(seat: SeatId, files: Files) -> impl IntoView {
         }}
         {move || {
             if is_known.get() {
-                Either::Left(view! { <KnownFiles seat view/> })
+                Either::Left(view! { <KnownFiles seat view is_observer/> })
             } else {
                 Either::Right(())
             }
@@ -72,8 +72,7 @@ fn FilesContent(seat: SeatId, files: Files) -> impl IntoView {
 }
 
 #[component]
-fn KnownFiles(seat: SeatId, view: Signal<FilesView>) -> impl IntoView {
-    let is_observer = view.with_untracked(|view| view.is_observer);
+fn KnownFiles(seat: SeatId, view: Signal<FilesView>, is_observer: bool) -> impl IntoView {
     let inputs = Memo::new(move |_| view.with(|view| (view.inputs.clone(), view.more_inputs)));
     let models = Memo::new(move |_| view.with(|view| view.models.clone()));
     let uploads = Memo::new(move |_| view.with(|view| view.uploads.clone()));
