@@ -31,7 +31,7 @@ use uuid::Uuid;
 use workshop::files::SeatFolders;
 use workshop::{Mint, Parts, Workshop, WorkshopSettings};
 
-pub use client::{Client, Frame, Socket, is_run_end};
+pub use client::{Client, Frame, Reply, Socket, is_run_end};
 pub use clock::ManualClock;
 pub use worker::{FakeWorker, outputs};
 
