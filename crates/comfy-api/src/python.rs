@@ -208,16 +208,21 @@ impl Numeric {
     fn compare(self, other: Self) -> Option<Ordering> {
         match (self, other) {
             (Self::Integer(left), Self::Integer(right)) => Some(left.cmp(&right)),
-            (left, right) => left.to_f64().partial_cmp(&right.to_f64()),
+            (Self::Float(left), Self::Float(right)) => left.partial_cmp(&right),
+            (Self::Integer(left), Self::Float(right)) => compare_exactly(left, right),
+            (Self::Float(left), Self::Integer(right)) => compare_exactly(right, left).map(Ordering::reverse),
         }
     }
+}
 
-    fn to_f64(self) -> f64 {
-        match self {
-            Self::Integer(integer) => integer as f64,
-            Self::Float(float) => float,
-        }
+/// Python rounds neither side. `integer` has 64 bits at the most.
+fn compare_exactly(integer: i128, float: f64) -> Option<Ordering> {
+    if float.is_nan() {
+        return None;
     }
+    // A float beyond 128 bits, infinity included, becomes the nearest bound.
+    let whole = float.floor();
+    Some(integer.cmp(&(whole as i128)).then(if float > whole { Ordering::Less } else { Ordering::Equal }))
 }
 
 /// `int(value)`; the error is Python's message.
@@ -375,6 +380,12 @@ mod tests {
             compare(json!("a"), json!(1)).unwrap_err(),
             "'<' not supported between instances of 'str' and 'int'"
         );
+        // As floats they are equal.
+        let least = i64::MIN + 1;
+        assert_eq!(compare(json!(least as f64), json!(least)), Ok(Some(Ordering::Less)));
+        assert_eq!(compare(json!(2.5), json!(2)), Ok(Some(Ordering::Greater)));
+        assert_eq!(compare(json!(2), json!(2.5)), Ok(Some(Ordering::Less)));
+        assert_eq!(compare(json!(-1e300), json!(least)), Ok(Some(Ordering::Less)));
         let nan = to_float(&json!("nan")).unwrap();
         assert_eq!(nan.compare(&json!(0), '<'), Ok(None));
     }

@@ -158,7 +158,13 @@ async fn nothing_is_read_through_a_route_that_takes_a_name() {
                 format!("/docs/{name}"),
                 format!("/{name}"),
             ] {
-                assert_refused(&scene.get(&path).await, &path);
+                let reply = scene.get(&path).await;
+                // The client itself resolves a lone `..`, which leads to the page.
+                if attack == ".." && name == &encoded(attack) {
+                    assert_silent(&reply, &path);
+                } else {
+                    assert_refused(&reply, &path);
+                }
             }
             // These may answer with an empty list.
             for path in [

@@ -101,7 +101,7 @@ pub(super) fn refuse_outside_path(name: &str, value: &Value) -> Result<(), Strin
     if holds_path { refuse_outside(value) } else { Ok(()) }
 }
 
-fn refuse_outside(value: &Value) -> Result<(), String> {
+pub(super) fn refuse_outside(value: &Value) -> Result<(), String> {
     match value {
         Value::String(text) if leads_outside(text) => {
             Err("paths outside of your own folders cannot be used here".to_owned())

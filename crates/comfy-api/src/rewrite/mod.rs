@@ -118,8 +118,17 @@ pub fn rewrite_prompt(
         }
         for (name, value) in given {
             if !changes.iter().any(|(changed, _)| changed == name) {
-                inputs::refuse_outside_path(name, value)
-                    .map_err(|reason| RewriteError::new(id, name, reason))?;
+                // ComfyUI leaves the choices of this form to the node, so any text may come.
+                let is_open_choice = NodeDefinition::new(definition)
+                    .inputs()
+                    .iter()
+                    .any(|input| input.name == name && input.type_name() == Some("COMBO"));
+                let refused = if is_open_choice {
+                    inputs::refuse_outside(value)
+                } else {
+                    inputs::refuse_outside_path(name, value)
+                };
+                refused.map_err(|reason| RewriteError::new(id, name, reason))?;
                 let with_embeddings = embeddings::rewrite(value, options.models, &mut rewritten.models)
                     .map_err(|reason| RewriteError::new(id, name, reason))?;
                 changes.extend(with_embeddings.map(|value| (name.clone(), value)));

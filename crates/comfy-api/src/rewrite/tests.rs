@@ -21,6 +21,7 @@ fn catalog() -> Map<String, Value> {
         "LoadTrainingDataset": {"input": {"required": {"folder_name": prefix("x")}}, "output": ["LATENT"]},
         "BuildPrefix": {"input": {"required": {"filename_prefix": prefix("x")}}, "output": ["STRING"], "output_node": false},
         "Custom": {"input": {"required": {"video_path": ["STRING", {}], "prompt": ["STRING", {}], "profile": ["STRING", {}]}}, "output": []},
+        "Choose": {"input": {"required": {"name": ["COMBO", {"options": ["a"]}]}}, "output": []},
         "PrimitiveString": {"input": {"required": {"value": ["STRING", {}]}}, "output": ["STRING"]},
         "StringConcatenate": {"input": {"required": {}}, "output": ["STRING"]},
         "StringReplace": {"input": {"required": {}}, "output": ["STRING"]},
@@ -268,5 +269,19 @@ fn own_models_get_the_name_of_their_content() {
     ] {
         let refused = rewrite(inputs).unwrap_err().to_string();
         assert!(refused.starts_with(&format!("node 7, input {reason}")), "{refused}");
+    }
+}
+
+#[test]
+fn a_choice_that_the_node_checks_itself_leads_nowhere_else() {
+    let choose = |name: &str| {
+        let prompt = json!({"1": {"class_type": "Choose", "inputs": {"name": name}}});
+        rewrite_prompt(prompt.as_object().unwrap(), &catalog(), &OPTIONS, &resolve)
+    };
+    for name in ["a", "unlisted", "folder/x.safetensors"] {
+        assert!(choose(name).is_ok(), "{name}");
+    }
+    for name in ["../x", "/etc/passwd", "a\\..\\x", "cm/user002/x.safetensors", "C:\\x", "file:///x"] {
+        assert_eq!(choose(name).unwrap_err().input, "name", "{name}");
     }
 }

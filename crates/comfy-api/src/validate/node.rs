@@ -345,7 +345,7 @@ fn odd_fields<'a>(inputs: Vec<InputDefinition<'a>>, odd: &Value) -> Result<Vec<F
         Value::Array(items) => items.iter().any(|item| item == name),
         odd => odd.as_str().is_some_and(|text| text.contains(name)),
     };
-    if !inputs.is_empty() && !(odd.is_array() || odd.is_string()) {
+    if !(inputs.is_empty() || odd.is_array() || odd.is_string()) {
         let details = format!("argument of type '{}' is not iterable", python::type_name(odd));
         return Err(Exception { kind: "TypeError", details });
     }

@@ -62,6 +62,12 @@ impl FaultyNode {
     }
 }
 
+impl FaultyNode {
+    fn raised(&self) -> bool {
+        self.errors.iter().any(|error| error.kind.starts_with("exception_"))
+    }
+}
+
 impl NodeError {
     fn new(error: &Value) -> Self {
         Self {
@@ -93,24 +99,38 @@ pub fn disagreement(theirs: &Answer, ours: &Answer) -> Option<String> {
     };
     compare("status", theirs.status.to_string(), ours.status.to_string());
     compare("error", format!("{:?}", theirs.error), format!("{:?}", ours.error));
-    compare("accepted", format!("{:?}", theirs.accepted), format!("{:?}", ours.accepted));
-    let (their_nodes, our_nodes) = (comparable(theirs), comparable(ours));
+    let (their_accepted, our_accepted) = (comparable_values(theirs, ours), comparable_values(ours, theirs));
+    compare("accepted", format!("{their_accepted:?}"), format!("{our_accepted:?}"));
+    let (their_nodes, our_nodes) = (comparable(theirs, ours), comparable(ours, theirs));
     compare("nodes", format!("{their_nodes:?}"), format!("{our_nodes:?}"));
     (!parts.is_empty()).then(|| parts.join("\n    "))
 }
 
 /// ComfyUI blames every fault met so far on each later failed output, whether that needs the
-/// node or not, in the order of a Python set. With one failed output there is no such chance.
-fn comparable(answer: &Answer) -> BTreeMap<String, FaultyNode> {
-    let failed: BTreeSet<&String> = answer.nodes.values().flat_map(|node| &node.dependent_outputs).collect();
-    let is_certain = failed.len() <= 1;
+/// node or not, in the order of a Python set: with one failed output there is no such chance.
+/// In that order it also visits the sources of a node that raises, or does not get to them.
+fn comparable(answer: &Answer, other: &Answer) -> BTreeMap<String, FaultyNode> {
     let mut nodes = answer.nodes.clone();
-    if !is_certain {
+    if answer.nodes.values().any(FaultyNode::raised) {
+        nodes.retain(|id, node| node.raised() || other.nodes.contains_key(id));
+    }
+    let failed: BTreeSet<&String> = answer.nodes.values().flat_map(|node| &node.dependent_outputs).collect();
+    if failed.len() > 1 {
         for node in nodes.values_mut() {
             node.dependent_outputs.clear();
         }
     }
     nodes
+}
+
+/// A wrapped list that looks like a link becomes one in ComfyUI's queue, so that its needed
+/// nodes differ.
+fn comparable_values(answer: &Answer, other: &Answer) -> Option<Accepted> {
+    let mut accepted = answer.accepted.clone()?;
+    if let Some(other) = &other.accepted {
+        accepted.inputs.retain(|id, _| other.inputs.contains_key(id));
+    }
+    Some(accepted)
 }
 
 fn unwrapped(mut inputs: Value) -> Value {

@@ -65,19 +65,22 @@ impl Engine {
 
     async fn queue(&self) -> Value {
         let reply = self.http.get(format!("{}/queue", self.base_url)).send().await.unwrap();
-        let mut text = reply.text().await.unwrap();
-        // Python writes numbers that are none.
-        for number in [": NaN", ": Infinity", ": -Infinity"] {
-            text = text.replace(number, ": null");
-        }
-        serde_json::from_str(&text).unwrap()
+        readable(&reply.text().await.unwrap())
     }
 
     async fn post(&self, path: &str, body: String) -> (u16, Value) {
         let request = self.http.post(format!("{}{path}", self.base_url));
         let reply = request.header("content-type", "application/json").body(body).send().await.unwrap();
         let status = reply.status().as_u16();
-        let text = reply.text().await.unwrap();
-        (status, serde_json::from_str(&text).unwrap_or(Value::Null))
+        (status, readable(&reply.text().await.unwrap()))
     }
+}
+
+/// Python writes numbers that are none, and halves of characters. What is no JSON is null.
+fn readable(text: &str) -> Value {
+    let mut text = text.replace("\\ud800", "?");
+    for number in [": NaN", ": Infinity", ": -Infinity"] {
+        text = text.replace(number, ": null");
+    }
+    serde_json::from_str(&text).unwrap_or(Value::Null)
 }
