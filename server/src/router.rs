@@ -20,7 +20,7 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use tower_sessions_sqlx_store::SqliteStore;
 
 use crate::state::AppState;
-use crate::{auth, comfy, health, live, metrics, worker_api};
+use crate::{auth, comfy, gallery, health, live, metrics, worker_api};
 
 /// A workshop lasts days; its links should still open next week.
 const SESSION_DAYS: i64 = 30;
@@ -59,6 +59,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .merge(live::routes())
         .merge(metrics::routes())
         .merge(comfy::routes(&state.config))
+        .merge(gallery::routes())
         .merge(portal)
         // What belongs to a session is nobody else's to keep; handlers whose files are for
         // all say so themselves.
@@ -71,6 +72,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
     let compressed = DefaultPredicate::new()
         .and(NotForContentType::const_new("video/"))
         .and(NotForContentType::const_new("audio/"))
+        .and(NotForContentType::const_new("application/zip"))
         .and(NotForContentType::const_new("application/octet-stream"));
     Router::new()
         .merge(pages)

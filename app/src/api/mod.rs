@@ -5,10 +5,12 @@ pub mod admin;
 pub mod artifact;
 pub mod engine;
 pub mod gallery;
+pub mod gallery_query;
 pub mod job;
 pub mod landing;
 pub mod policy;
 pub mod seat;
+pub mod take_home;
 pub mod theme;
 
 /// The use cases, as the server provided them for this request.

@@ -14,6 +14,7 @@ pub mod editor;
 mod error;
 mod failures;
 pub mod files;
+pub mod gallery;
 mod health;
 pub mod hub;
 mod line;
@@ -25,6 +26,7 @@ mod reports;
 mod runs;
 mod steer;
 mod submit;
+pub mod take_home;
 pub mod trash;
 mod workers;
 

@@ -37,7 +37,7 @@ enum Asked {
 /// Answers with the file, the part of it that is asked for, or that it has not changed.
 ///
 /// `variant` tells apart contents that a file's length and time do not.
-pub(super) async fn respond(
+pub(crate) async fn respond(
     request: &HeaderMap,
     open: OpenFile,
     variant: &str,

@@ -3,18 +3,18 @@
 //! Thin: a handler proves the seat, calls one use case and shapes the answer as
 //! ComfyUI does. Nothing is ever passed on to an engine.
 
-mod file_response;
+pub(crate) mod file_response;
 pub mod frontend;
 mod frontend_package;
 mod jobs;
 mod misc;
 mod models;
 mod percent;
-mod picture;
+pub(crate) mod picture;
 mod png_text;
 mod prompt;
 mod queue;
-mod seat_file;
+pub(crate) mod seat_file;
 mod settings;
 mod socket;
 mod uploads;

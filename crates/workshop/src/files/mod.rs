@@ -6,6 +6,7 @@
 //! Whatever appears under its final name is complete: bytes arrive in `incoming`
 //! and are renamed. All work on files happens on the blocking threads.
 
+mod animation;
 mod artifacts;
 mod error;
 mod incoming;
@@ -16,6 +17,7 @@ mod path;
 mod read;
 mod seat;
 mod settings;
+mod thumbnails;
 mod trash;
 mod uploads;
 mod userdata;
@@ -29,6 +31,7 @@ pub use path::{FileName, InvalidPath, SeatPath};
 pub use read::{ContentHash, OpenFile};
 pub use seat::{SeatFiles, SeatFolders};
 pub use settings::MAX_SETTINGS_BYTES;
+pub use thumbnails::ThumbnailKind;
 pub(crate) use trash::Returned;
 pub use uploads::{SameName, Upload};
 pub use userdata::{Depth, Existing, UserEntry, UserFile};
