@@ -100,6 +100,56 @@ pub fn absolute(at: Timestamp) -> String {
     format!("{} {:02}:{:02} UTC", moment.date(), moment.hour, moment.minute)
 }
 
+/// A day, counted from 1970-01-01: `2026-11-23`.
+pub fn day(days: i64) -> String {
+    Moment::from(Timestamp::from_unix_ms(days.saturating_mul(86_400_000))).date()
+}
+
+/// Reads what [`day`] writes.
+pub fn parse_day(text: &str) -> Option<i64> {
+    let mut parts = text.splitn(3, '-').map(|part| part.parse::<i64>().ok());
+    let (year, month, day_of_month) = (parts.next()??, parts.next()??, parts.next()??);
+    let is_possible =
+        (1..=9999).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day_of_month);
+    // The inverse of what `Moment` does, by the same calendar.
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let month_from_march = (month + 9) % 12;
+    let day_of_year = (153 * month_from_march + 2) / 5 + day_of_month - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    let days = era * 146_097 + day_of_era - 719_468;
+    // What is no day of the calendar comes out as another one.
+    (is_possible && day(days) == text).then_some(days)
+}
+
+/// The parameters of a URL's query, decoded.
+pub fn query_pairs(query: &str) -> Vec<(String, String)> {
+    let pairs = query.split('&').filter(|pair| !pair.is_empty());
+    pairs
+        .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+        .map(|(name, value)| (decoded(name), decoded(value)))
+        .collect()
+}
+
+fn decoded(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut plain = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let hex = (bytes[at] == b'%').then(|| text.get(at + 1..at + 3)).flatten();
+        match (bytes[at], hex.and_then(|hex| u8::from_str_radix(hex, 16).ok())) {
+            (_, Some(byte)) => {
+                plain.push(byte);
+                at += 2;
+            }
+            (b'+', None) => plain.push(b' '),
+            (byte, None) => plain.push(byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&plain).into_owned()
+}
+
 /// Text as the value of a URL's query parameter.
 pub fn query_value(text: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
@@ -227,6 +277,29 @@ mod tests {
         assert_eq!(iso(at(951_782_400_000)), "2000-02-29T00:00:00Z");
         assert_eq!(iso(at(1_709_251_199_000)), "2024-02-29T23:59:59Z");
         assert_eq!(absolute(at(1_795_442_589_000)), "2026-11-23 14:03 UTC");
+    }
+
+    #[test]
+    fn days_are_read_as_they_are_written() {
+        for days in [-1, 0, 59, 60, 11_016, 20_783, 40_000] {
+            assert_eq!(parse_day(&day(days)), Some(days));
+        }
+        assert_eq!(parse_day("2026-11-23"), Some(20_780));
+        for text in ["", "2026-02-30", "2026-13-01", "2026-1-1", "x-01-01", "2026-11-23-1", "99999-01-01"] {
+            assert_eq!(parse_day(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_query_is_read_as_it_is_written() {
+        let text = "a b&type=x/ü;.png%+";
+        let query = format!("name={}&empty=&flag", query_value(text));
+        let expected = [("name", text), ("empty", ""), ("flag", "")];
+        assert_eq!(query_pairs(&query), expected.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(
+            query_pairs("a=1+2&b=%zz%"),
+            [("a".to_owned(), "1 2".to_owned()), ("b".to_owned(), "%zz%".to_owned())]
+        );
     }
 
     #[test]

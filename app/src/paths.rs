@@ -1,6 +1,6 @@
 //! Every address of the portal that a page links to, in one place.
 
-use domain::SeatId;
+use domain::{JobId, SeatId};
 
 pub const LANDING: &str = "/";
 pub const ADMIN: &str = "/admin";
@@ -33,4 +33,29 @@ pub fn editor_upload(seat: SeatId) -> String {
 /// The WebSocket of the seat's page.
 pub fn seat_live(seat: SeatId) -> String {
     format!("/user/{seat}/live")
+}
+
+/// A small picture of a result. The part of its content's hash lets it be kept for ever.
+pub fn thumbnail(seat: SeatId, result: i64, content: &str) -> String {
+    format!("/user/{seat}/results/{result}/thumbnail?v={content}")
+}
+
+/// The workflow that a job was queued with, as a file that the editor opens.
+pub fn workflow(seat: SeatId, job: JobId) -> String {
+    format!("/user/{seat}/jobs/{job}/workflow.json")
+}
+
+/// Results as one archive; `chosen` says which.
+pub fn download(seat: SeatId, chosen: &str) -> String {
+    format!("/user/{seat}/download.zip?{chosen}")
+}
+
+/// Everything of the seat as one archive.
+pub fn take_home(seat: SeatId) -> String {
+    format!("/user/{seat}/take-home.zip")
+}
+
+/// The archive behind a take-home link.
+pub fn take_home_download(token: &str) -> String {
+    format!("/take-home/{token}/download.zip")
 }

@@ -6,6 +6,7 @@ pub mod comfy;
 pub mod commands;
 pub mod config;
 pub mod error;
+mod gallery;
 mod health;
 mod live;
 mod metrics;

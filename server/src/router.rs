@@ -23,7 +23,7 @@ use tower_sessions_sqlx_store::SqliteStore;
 
 use crate::config::ServerConfig;
 use crate::state::AppState;
-use crate::{auth, comfy, health, live, metrics, seat_hosts, tus, worker_api};
+use crate::{auth, comfy, gallery, health, live, metrics, seat_hosts, tus, worker_api};
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -67,6 +67,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .merge(metrics::routes())
         .merge(comfy::routes(&state))
         .merge(tus::routes())
+        .merge(gallery::routes())
         .merge(portal)
         // What belongs to a session is nobody else's to keep; handlers whose files are for
         // all say so themselves.
@@ -80,6 +81,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
     let compressed = DefaultPredicate::new()
         .and(NotForContentType::const_new("video/"))
         .and(NotForContentType::const_new("audio/"))
+        .and(NotForContentType::const_new("application/zip"))
         .and(NotForContentType::const_new("application/octet-stream"));
     // The seats' hosts are one site to the browser, which sends cookies from one to another.
     let hosts = state.config.seat_hosts.is_some();

@@ -15,9 +15,11 @@ pub struct ArtifactView {
 }
 
 /// How a browser can show a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MediaKind {
     Image,
+    /// A picture that moves by itself.
+    Animated,
     Video,
     Audio,
     /// Only to be downloaded.
@@ -42,13 +44,63 @@ impl ArtifactView {
 }
 
 impl MediaKind {
-    /// Judges by a media type such as `image/png`.
-    pub fn of(media_type: &str) -> Self {
-        match media_type.split('/').next() {
-            Some("image") => Self::Image,
-            Some("video") => Self::Video,
-            Some("audio") => Self::Audio,
-            _ => Self::Other,
+    pub const ALL: [Self; 5] = [Self::Image, Self::Animated, Self::Video, Self::Audio, Self::Other];
+
+    /// In addresses.
+    pub fn slug(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Animated => "animated",
+            Self::Video => "video",
+            Self::Audio => "audio",
+            Self::Other => "other",
+        }
+    }
+
+    /// Several of them.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Image => "Images",
+            Self::Animated => "Animations",
+            Self::Video => "Videos",
+            Self::Audio => "Sounds",
+            Self::Other => "3D and other files",
+        }
+    }
+
+    pub fn of_slug(slug: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|media| media.slug() == slug)
+    }
+
+    /// Whether two of them can be laid beside each other.
+    pub fn is_seen(self) -> bool {
+        matches!(self, Self::Image | Self::Animated | Self::Video)
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl From<workshop::gallery::Media> for MediaKind {
+    fn from(media: workshop::gallery::Media) -> Self {
+        use workshop::gallery::Media;
+        match media {
+            Media::Image => Self::Image,
+            Media::Animated => Self::Animated,
+            Media::Video => Self::Video,
+            Media::Audio => Self::Audio,
+            Media::Other => Self::Other,
+        }
+    }
+}
+
+#[cfg(feature = "ssr")]
+impl From<MediaKind> for workshop::gallery::Media {
+    fn from(media: MediaKind) -> Self {
+        match media {
+            MediaKind::Image => Self::Image,
+            MediaKind::Animated => Self::Animated,
+            MediaKind::Video => Self::Video,
+            MediaKind::Audio => Self::Audio,
+            MediaKind::Other => Self::Other,
         }
     }
 }
@@ -79,11 +131,10 @@ mod tests {
     }
 
     #[test]
-    fn media_types_are_judged_by_their_first_half() {
-        assert_eq!(MediaKind::of("image/svg+xml"), MediaKind::Image);
-        assert_eq!(MediaKind::of("video/mp4"), MediaKind::Video);
-        assert_eq!(MediaKind::of("audio/flac"), MediaKind::Audio);
-        assert_eq!(MediaKind::of("model/gltf-binary"), MediaKind::Other);
-        assert_eq!(MediaKind::of(""), MediaKind::Other);
+    fn each_kind_is_found_by_its_slug() {
+        for media in MediaKind::ALL {
+            assert_eq!(MediaKind::of_slug(media.slug()), Some(media));
+        }
+        assert_eq!(MediaKind::of_slug("picture"), None);
     }
 }

@@ -17,9 +17,14 @@ pub struct GalleryItemView {
     pub id: i64,
     pub job: JobId,
     pub file: ArtifactView,
-    pub media_type: String,
+    pub media: MediaKind,
     pub bytes: u64,
     pub created_at: Timestamp,
+    pub is_favourite: bool,
+    /// What the job that made it was called.
+    pub title: String,
+    /// The beginning of its content's hash.
+    pub content: String,
 }
 
 /// Results without a gap, newest first.
@@ -28,12 +33,24 @@ pub struct GalleryPage {
     pub items: Vec<GalleryItemView>,
     /// There are older ones than the last.
     pub has_older: bool,
+    /// The latest deletion, while it can be undone.
+    pub undo: Option<UndoView>,
 }
 
-impl GalleryItemView {
-    pub fn media(&self) -> MediaKind {
-        MediaKind::of(&self.media_type)
-    }
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UndoView {
+    pub trash: i64,
+    pub items: u32,
+}
+
+/// What there is to filter by.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GalleryChoicesView {
+    /// Each as it is named in the filter, as it is called, and how many results it has.
+    pub workflows: Vec<(String, String, u32)>,
+    /// Each day since 1970-01-01 and how many results it has.
+    pub days: Vec<(i64, u32)>,
+    pub results: u32,
 }
 
 impl GalleryPage {
@@ -49,7 +66,11 @@ impl GalleryPage {
             return newest;
         }
         let older = self.items.into_iter().filter(|item| item.id < oldest_new);
-        Self { items: newest.items.into_iter().chain(older).collect(), has_older: self.has_older }
+        Self {
+            items: newest.items.into_iter().chain(older).collect(),
+            has_older: self.has_older,
+            undo: newest.undo,
+        }
     }
 
     /// This page continued at its older end.
@@ -57,22 +78,82 @@ impl GalleryPage {
     pub fn with_older(mut self, older: Self) -> Self {
         let oldest = self.items.last().map_or(i64::MAX, |item| item.id);
         self.items.extend(older.items.into_iter().filter(|item| item.id < oldest));
-        Self { items: self.items, has_older: older.has_older }
+        Self { has_older: older.has_older, ..self }
     }
 }
 
-/// The newest page, or the one that follows the item `before`.
+/// The newest page under a filter ([`GalleryQuery`]), or the one that follows the item `before`.
+///
+/// [`GalleryQuery`]: crate::api::gallery_query::GalleryQuery
 #[server(name = ReadGallery, endpoint = "read-gallery", input = GetUrl)]
-pub async fn read_gallery(seat: SeatId, before: Option<i64>) -> Result<GalleryPage, AppError> {
+pub async fn read_gallery(seat: SeatId, query: String, before: Option<i64>) -> Result<GalleryPage, AppError> {
+    use crate::api::gallery_query::GalleryQuery;
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_seat_to_look};
+
+    let seat = require_seat_to_look(seat)?;
+    let filter = GalleryQuery::parse(&query).into();
+    // One more than shown tells whether there are older ones.
+    let mut items = workshop().gallery(seat, &filter, before, PAGE_SIZE + 1).await.map_err(refuse)?;
+    let has_older = items.len() > PAGE_SIZE as usize;
+    items.truncate(PAGE_SIZE as usize);
+    let undo = workshop().latest_trash(seat).await.map_err(refuse)?;
+    Ok(GalleryPage {
+        items: items.into_iter().map(Into::into).collect(),
+        has_older,
+        undo: undo.map(|(trash, items)| UndoView { trash: trash.0, items }),
+    })
+}
+
+/// What the results can be filtered by, with days by a clock so many minutes ahead of UTC.
+#[server(name = ReadGalleryChoices, endpoint = "read-gallery-choices", input = GetUrl)]
+pub async fn read_gallery_choices(seat: SeatId, ahead: i32) -> Result<GalleryChoicesView, AppError> {
+    use crate::api::workshop;
+    use crate::viewer::{refuse, require_seat_to_look};
+
+    let seat = require_seat_to_look(seat)?;
+    let choices = workshop().gallery_choices(seat, ahead).await.map_err(refuse)?;
+    Ok(GalleryChoicesView {
+        workflows: choices
+            .workflows
+            .into_iter()
+            .map(|workflow| (workflow.workflow, workflow.title, workflow.results))
+            .collect(),
+        days: choices.days.into_iter().map(|day| (day.day, day.results)).collect(),
+        results: choices.results,
+    })
+}
+
+/// Makes results favourites or no longer; `chosen` says which, as in a download's address.
+#[server(name = SetFavourite, endpoint = "set-favourite")]
+pub async fn set_favourite(seat: SeatId, chosen: String, is_favourite: bool) -> Result<(), AppError> {
+    use crate::api::{gallery_query, workshop};
+    use crate::viewer::{refuse, require_seat};
+
+    let seat = require_seat(seat)?;
+    let chosen = gallery_query::chosen(&chosen).ok_or(AppError::Invalid)?;
+    workshop().set_favourite(seat, &chosen, is_favourite).await.map_err(refuse)
+}
+
+/// Deletes results; `chosen` says which.
+#[server(name = DiscardResults, endpoint = "discard-results")]
+pub async fn discard_results(seat: SeatId, chosen: String) -> Result<(), AppError> {
+    use crate::api::{gallery_query, workshop};
+    use crate::viewer::{refuse, require_seat};
+
+    let seat = require_seat(seat)?;
+    let chosen = gallery_query::chosen(&chosen).ok_or(AppError::Invalid)?;
+    workshop().discard_results(seat, &chosen).await.map(|_| ()).map_err(refuse)
+}
+
+/// Undoes a deletion.
+#[server(name = UndoDiscard, endpoint = "undo-discard")]
+pub async fn undo_discard(seat: SeatId, trash: i64) -> Result<(), AppError> {
     use crate::api::workshop;
     use crate::viewer::{refuse, require_seat};
 
     let seat = require_seat(seat)?;
-    // One more than shown tells whether there are older ones.
-    let mut items = workshop().gallery(seat, before, PAGE_SIZE + 1).await.map_err(refuse)?;
-    let has_older = items.len() > PAGE_SIZE as usize;
-    items.truncate(PAGE_SIZE as usize);
-    Ok(GalleryPage { items: items.into_iter().map(Into::into).collect(), has_older })
+    workshop().restore(seat, workshop::trash::TrashId(trash)).await.map_err(refuse)
 }
 
 #[cfg(feature = "ssr")]
@@ -82,9 +163,12 @@ impl From<workshop::overview::GalleryItem> for GalleryItemView {
             id: item.id,
             job: item.job,
             file: item.file.into(),
-            media_type: item.media_type,
+            media: item.media.into(),
             bytes: item.bytes,
             created_at: item.created_at,
+            is_favourite: item.is_favourite,
+            title: item.title,
+            content: item.content,
         }
     }
 }
@@ -102,11 +186,14 @@ mod tests {
                 subfolder: String::new(),
                 kind: "output".to_owned(),
             },
-            media_type: "image/png".to_owned(),
+            media: MediaKind::Image,
             bytes: 1,
             created_at: Timestamp::from_unix_ms(0),
+            is_favourite: false,
+            title: String::new(),
+            content: String::new(),
         };
-        GalleryPage { items: ids.iter().map(item).collect(), has_older }
+        GalleryPage { items: ids.iter().map(item).collect(), has_older, undo: None }
     }
 
     #[test]

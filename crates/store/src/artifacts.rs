@@ -6,6 +6,7 @@ use domain::{JobId, SeatId, Timestamp};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
+use crate::gallery::Media;
 use crate::{Store, StoreError};
 
 /// Which of a job's outputs a file is.
@@ -21,6 +22,7 @@ pub struct NewArtifact {
     pub subfolder: String,
     pub kind: String,
     pub media_type: String,
+    pub media: Media,
     pub bytes: u64,
     pub sha256: String,
     pub created_at: Timestamp,
@@ -36,8 +38,14 @@ pub struct Artifact {
     /// `output` or `temp`.
     pub kind: String,
     pub media_type: String,
+    pub media: Media,
     pub bytes: u64,
+    /// Of its content, in lower-case hexadecimal.
+    pub sha256: String,
     pub created_at: Timestamp,
+    pub is_favourite: bool,
+    /// What the job was called; empty where nobody asks.
+    pub title: String,
 }
 
 impl Store {
@@ -45,11 +53,12 @@ impl Store {
     pub async fn save_artifact(&self, new: &NewArtifact) -> Result<(), StoreError> {
         sqlx::query(
             "INSERT INTO artifacts (job_id, seat, attempt, node, output_key, position, filename, subfolder, kind,
-                 media_type, bytes, sha256, created_at)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                 media_type, media, bytes, sha256, created_at, workflow)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14,
+                 (SELECT coalesce(workflow_id, title) FROM jobs WHERE id = ?1))
              ON CONFLICT (job_id, node, output_key, position) DO UPDATE SET attempt = excluded.attempt,
                  filename = excluded.filename, subfolder = excluded.subfolder, kind = excluded.kind,
-                 media_type = excluded.media_type, bytes = excluded.bytes, sha256 = excluded.sha256,
+                 media_type = excluded.media_type, media = excluded.media, bytes = excluded.bytes, sha256 = excluded.sha256,
                  trash_item = NULL",
         )
         .bind(new.job.to_string())
@@ -62,6 +71,7 @@ impl Store {
         .bind(&new.subfolder)
         .bind(&new.kind)
         .bind(&new.media_type)
+        .bind(new.media.as_str())
         .bind(i64::try_from(new.bytes).unwrap_or(i64::MAX))
         .bind(&new.sha256)
         .bind(new.created_at.unix_ms())
@@ -92,26 +102,6 @@ impl Store {
         .await
         .map_err(StoreError::query("look an artifact up"))?;
         row.as_ref().map(artifact).transpose()
-    }
-
-    /// The seat's saved results, newest first, from below `before` on.
-    pub async fn gallery(
-        &self,
-        seat: SeatId,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<Artifact>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT * FROM artifacts
-             WHERE seat = ? AND kind = 'output' AND trash_item IS NULL AND id < ? ORDER BY id DESC LIMIT ?",
-        )
-        .bind(seat.number())
-        .bind(before.unwrap_or(i64::MAX))
-        .bind(limit)
-        .fetch_all(&self.reader)
-        .await
-        .map_err(StoreError::query("list the gallery"))?;
-        rows.iter().map(artifact).collect()
     }
 
     /// What each seat's results take on disk.
@@ -151,7 +141,12 @@ pub(crate) fn artifact(row: &SqliteRow) -> Result<Artifact, StoreError> {
         subfolder: row.get("subfolder"),
         kind: row.get("kind"),
         media_type: row.get("media_type"),
+        media: row.get::<&str, _>("media").parse().map_err(StoreError::corrupt("media"))?,
         bytes: u64::try_from(row.get::<i64, _>("bytes")).unwrap_or(0),
+        sha256: row.get("sha256"),
         created_at: Timestamp::from_unix_ms(row.get("created_at")),
+        is_favourite: row.get("is_favourite"),
+        // Only the gallery asks for it.
+        title: row.try_get("title").unwrap_or_default(),
     })
 }

@@ -11,6 +11,8 @@ pub struct Seat {
     pub id: SeatId,
     /// The secret part of the join link.
     pub join_token: String,
+    /// The secret part of the link that hands out the seat's files.
+    pub take_home_token: String,
     /// Sessions begun under another generation are void.
     pub session_generation: i64,
     pub last_active_at: Option<Timestamp>,
@@ -52,6 +54,12 @@ impl Store {
             .execute(&mut *transaction)
             .await
             .map_err(StoreError::query("add a seat"))?;
+            sqlx::query("UPDATE seats SET take_home_token = ? WHERE number = ? AND take_home_token IS NULL")
+                .bind(mint())
+                .bind(number)
+                .execute(&mut *transaction)
+                .await
+                .map_err(StoreError::query("give a seat its take-home link"))?;
         }
         transaction.commit().await.map_err(StoreError::query("add the seats"))
     }
@@ -69,11 +77,12 @@ impl Store {
     /// Keeps what the instructor can change of a seat.
     pub async fn save_seat(&self, seat: &Seat) -> Result<(), StoreError> {
         sqlx::query(
-            "UPDATE seats SET join_token = ?, session_generation = ?, name = ?, is_paused = ?, is_demo = ?,
+            "UPDATE seats SET join_token = ?, take_home_token = ?, session_generation = ?, name = ?, is_paused = ?, is_demo = ?,
                  message = ?
              WHERE number = ?",
         )
         .bind(&seat.join_token)
+        .bind(&seat.take_home_token)
         .bind(seat.session_generation)
         .bind(&seat.name)
         .bind(seat.is_paused)
@@ -99,6 +108,40 @@ impl Store {
         Ok(())
     }
 
+    /// Forgets all that the seats did and made; the seats and their join links stay. Their
+    /// files must be gone, and no server may run. The take-home links end.
+    pub async fn erase_seats(&self, seats: &[SeatId]) -> Result<(), StoreError> {
+        let failed = || StoreError::query("forget what a seat did");
+        let mut transaction = self.begin().await?;
+        // The tables refer to each other; all is whole again when the transaction ends.
+        sqlx::query("PRAGMA defer_foreign_keys = ON").execute(&mut *transaction).await.map_err(failed())?;
+        // Asked of the database, so that no table that comes later is forgotten here.
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'events'
+                 AND EXISTS (SELECT 1 FROM pragma_table_info(sqlite_master.name) AS columns WHERE columns.name = 'seat')",
+        )
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(failed())?;
+        for seat in seats {
+            for table in &tables {
+                sqlx::query(&format!("DELETE FROM \"{table}\" WHERE seat = ?"))
+                    .bind(seat.number())
+                    .execute(&mut *transaction)
+                    .await
+                    .map_err(failed())?;
+            }
+            sqlx::query(
+                "UPDATE seats SET name = '', message = NULL, take_home_token = NULL WHERE number = ?",
+            )
+            .bind(seat.number())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed())?;
+        }
+        transaction.commit().await.map_err(failed())
+    }
+
     pub async fn touch_seat(&self, id: SeatId, now: Timestamp) -> Result<(), StoreError> {
         sqlx::query("UPDATE seats SET last_active_at = ? WHERE number = ?")
             .bind(now.unix_ms())
@@ -115,6 +158,7 @@ fn seat(row: &SqliteRow) -> Result<Seat, StoreError> {
     Ok(Seat {
         id: SeatId::new(number).map_err(StoreError::corrupt("seat"))?,
         join_token: row.get("join_token"),
+        take_home_token: row.get::<Option<String>, _>("take_home_token").unwrap_or_default(),
         session_generation: row.get("session_generation"),
         last_active_at: row.get::<Option<i64>, _>("last_active_at").map(Timestamp::from_unix_ms),
         name: row.get("name"),

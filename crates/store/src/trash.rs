@@ -196,15 +196,34 @@ impl Store {
     }
 
     /// Forgets a deletion for good, with the rows of what it took. Its files must be gone.
-    pub async fn purge_trash(&self, trash: TrashId) -> Result<(), StoreError> {
+    /// Returns the hashes of contents that the seat has no result of any more.
+    pub async fn purge_trash(&self, trash: TrashId) -> Result<Vec<String>, StoreError> {
         let mut transaction = self.begin().await?;
-        sqlx::query("DELETE FROM artifacts WHERE trash_item IN (SELECT id FROM trash_items WHERE trash = ?)")
-            .bind(trash.0)
-            .execute(&mut *transaction)
-            .await
-            .map_err(StoreError::query("forget deleted results"))?;
+        let gone = sqlx::query(
+            "DELETE FROM artifacts WHERE trash_item IN (SELECT id FROM trash_items WHERE trash = ?)
+             RETURNING seat, sha256",
+        )
+        .bind(trash.0)
+        .fetch_all(&mut *transaction)
+        .await
+        .map_err(StoreError::query("forget deleted results"))?;
+        let mut unused = Vec::new();
+        for row in &gone {
+            let (seat, sha256): (i64, String) = (row.get("seat"), row.get("sha256"));
+            let is_used: bool =
+                sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM artifacts WHERE sha256 = ? AND seat = ?)")
+                    .bind(&sha256)
+                    .bind(seat)
+                    .fetch_one(&mut *transaction)
+                    .await
+                    .map_err(StoreError::query("look for results of a content"))?;
+            if !is_used {
+                unused.push(sha256);
+            }
+        }
         delete_trash(&mut transaction, trash).await?;
-        transaction.commit().await.map_err(StoreError::query("forget a deletion"))
+        transaction.commit().await.map_err(StoreError::query("forget a deletion"))?;
+        Ok(unused)
     }
 
     /// The seat's deletions that can be undone, latest first.

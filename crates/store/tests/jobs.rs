@@ -11,8 +11,8 @@ use domain::{
 };
 use serde_json::{Map, json};
 use store::{
-    Event, EventFilter, EventKind, JobGraph, JobResult, JobShape, NewArtifact, NewJob, Policy, SeatService,
-    Store, StoreError,
+    Event, EventFilter, EventKind, GalleryFilter, JobGraph, JobResult, JobShape, Media, NewArtifact, NewJob,
+    Policy, SeatService, Store, StoreError,
 };
 use tempfile::TempDir;
 use uuid::Uuid;
@@ -193,6 +193,7 @@ fn artifact(attempt: u32, node: &str, filename: &str) -> NewArtifact {
         kind: "output".into(),
         media_type: "image/png".into(),
         bytes: 10,
+        media: Media::Image,
         sha256: "00".into(),
         created_at: at(5),
     }
@@ -215,10 +216,15 @@ async fn a_second_attempt_shows_one_result() {
         .close_job(job_id(1), None, &JobResult::default(), |job| job.succeed(token(2), at(9)))
         .await
         .unwrap();
-    let names: Vec<_> =
-        store.gallery(seat(1), None, 10).await.unwrap().into_iter().map(|item| item.filename).collect();
+    let names: Vec<_> = store
+        .gallery(seat(1), &GalleryFilter::default(), None, 10)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|item| item.filename)
+        .collect();
     assert_eq!(names, ["a_00001_.png"]);
-    assert!(store.gallery(seat(2), None, 10).await.unwrap().is_empty());
+    assert!(store.gallery(seat(2), &GalleryFilter::default(), None, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]

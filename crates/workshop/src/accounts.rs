@@ -23,6 +23,7 @@ pub(crate) struct Seats {
     by_token: HashMap<String, SeatId>,
     /// What the instructor was given to look on with, until when it may be used, and where.
     looks: HashMap<String, (SeatId, Timestamp)>,
+    by_take_home: HashMap<String, SeatId>,
 }
 
 /// A seat's way in.
@@ -35,12 +36,13 @@ pub struct SeatLink {
 
 impl Seats {
     fn insert(&mut self, seat: Seat) {
-        self.by_token.insert(seat.join_token.clone(), seat.id);
-        if let Some(before) = self.by_id.insert(seat.id, seat)
-            && self.by_id.get(&before.id).is_some_and(|seat| seat.join_token != before.join_token)
-        {
+        if let Some(before) = self.by_id.get(&seat.id) {
             self.by_token.remove(&before.join_token);
+            self.by_take_home.remove(&before.take_home_token);
         }
+        self.by_token.insert(seat.join_token.clone(), seat.id);
+        self.by_take_home.insert(seat.take_home_token.clone(), seat.id);
+        self.by_id.insert(seat.id, seat);
     }
 
     fn generation(&self, seat: SeatId) -> Option<i64> {
@@ -135,12 +137,13 @@ impl Workshop {
         self.change_seat(seat, EventKind::SeatRenamed, Some(name.clone()), |seat| seat.name = name).await
     }
 
-    /// Makes a new join link. The old one ends now, and with it every session begun with it and
-    /// every API token of the seat.
+    /// Makes new links, to join and to take home. The old ones end now, and with them every
+    /// session begun with them and every API token of the seat.
     pub async fn rotate_link(&self, _admin: Admin, seat: SeatId) -> Result<(), WorkshopError> {
-        let token = self.inner.parts.mint.secret();
+        let (token, take_home) = (self.inner.parts.mint.secret(), self.inner.parts.mint.secret());
         self.change_seat(seat, EventKind::LinkRotated, None, |seat| {
             seat.join_token = token;
+            seat.take_home_token = take_home;
             seat.session_generation += 1;
         })
         .await?;
@@ -195,6 +198,10 @@ impl Workshop {
     /// The seat as it is now.
     pub(crate) fn seat(&self, seat: SeatId) -> Result<Seat, WorkshopError> {
         self.seats().by_id.get(&seat).cloned().ok_or(WorkshopError::NotFound)
+    }
+
+    pub(crate) fn seat_of_take_home(&self, token: &str) -> Option<SeatId> {
+        self.seats().by_take_home.get(token).copied()
     }
 
     pub(crate) fn all_seats(&self) -> Vec<Seat> {

@@ -43,6 +43,7 @@ impl Workshop {
             subfolder: placed.subfolder.clone(),
             kind: query.kind.clone(),
             media_type: placed.media_type,
+            media: placed.media,
             bytes: placed.bytes,
             sha256: placed.sha256,
             created_at: self.now(),

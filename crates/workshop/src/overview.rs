@@ -118,10 +118,14 @@ pub struct GalleryItem {
     pub id: i64,
     pub job: JobId,
     pub file: ArtifactRef,
-    /// For instance `image/png`.
-    pub media_type: String,
+    pub media: store::Media,
     pub bytes: u64,
     pub created_at: Timestamp,
+    pub is_favourite: bool,
+    /// What the job that made it was called.
+    pub title: String,
+    /// The beginning of its content's hash: a link that names it never shows other content.
+    pub content: String,
 }
 
 /// Everything that the instructor's page shows.

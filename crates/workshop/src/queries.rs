@@ -10,8 +10,8 @@ use store::{Artifact, Seat, StoredJob};
 use crate::accounts::join_path;
 use crate::line::Place;
 use crate::overview::{
-    AdminOverview, ArtifactRef, DeviceOverview, EngineStatus, GalleryItem, JobOverview, QueuePolicy,
-    SeatOverview, SeatSummary, Wait, WorkerOverview,
+    AdminOverview, ArtifactRef, DeviceOverview, EngineStatus, JobOverview, QueuePolicy, SeatOverview,
+    SeatSummary, Wait, WorkerOverview,
 };
 use crate::{Workshop, WorkshopError};
 
@@ -38,17 +38,6 @@ impl Workshop {
             gallery_revision: self.inner.hub.gallery_revision(seat),
             files_revision: self.inner.hub.files_revision(seat),
         })
-    }
-
-    /// The seat's results, newest first; `before` is the id of the last one that the page has.
-    pub async fn gallery(
-        &self,
-        seat: SeatId,
-        before: Option<i64>,
-        limit: u32,
-    ) -> Result<Vec<GalleryItem>, WorkshopError> {
-        let artifacts = self.store().gallery(seat, before, limit.clamp(1, 200)).await?;
-        Ok(artifacts.into_iter().map(gallery_item).collect())
     }
 
     /// What the instructor's page shows.
@@ -204,17 +193,6 @@ fn wait(job: &Job, place: &Place) -> Wait {
     Wait { position: place.position, reason: place.reason, start: place.start, returned: job.returned }
 }
 
-fn gallery_item(artifact: Artifact) -> GalleryItem {
-    GalleryItem {
-        id: artifact.id,
-        job: artifact.job,
-        media_type: artifact.media_type.clone(),
-        bytes: artifact.bytes,
-        created_at: artifact.created_at,
-        file: artifact_ref(artifact),
-    }
-}
-
-fn artifact_ref(artifact: Artifact) -> ArtifactRef {
+pub(crate) fn artifact_ref(artifact: Artifact) -> ArtifactRef {
     ArtifactRef { filename: artifact.filename, subfolder: artifact.subfolder, kind: artifact.kind }
 }

@@ -69,7 +69,7 @@ impl Workshop {
         for summary in self.store().seat_trash(seat).await? {
             self.purge(seat, summary.id).await?;
         }
-        self.inner.hub.changed();
+        self.inner.hub.gallery_changed(seat);
         Ok(())
     }
 
@@ -94,10 +94,8 @@ impl Workshop {
         for (seat, trash) in &old {
             let _turn = self.inner.trash.lock().await;
             self.purge(*seat, *trash).await?;
-        }
-        if !old.is_empty() {
             // Pages that offered the undo offer it no longer.
-            self.inner.hub.changed();
+            self.inner.hub.gallery_changed(*seat);
         }
         Ok(())
     }
@@ -173,7 +171,8 @@ impl Workshop {
         let items = self.store().trash_items(seat, trash).await?;
         let files = self.files().seat(seat).await?;
         files.remove_from_trash(items.into_iter().map(|item| item.id).collect()).await?;
-        self.store().purge_trash(trash).await?;
+        let unused = self.store().purge_trash(trash).await?;
+        files.remove_thumbnails(unused).await?;
         self.files_changed(seat);
         Ok(())
     }

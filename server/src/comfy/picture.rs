@@ -50,7 +50,7 @@ pub(super) enum Channel {
 }
 
 #[derive(Debug, thiserror::Error)]
-pub(super) enum PictureError {
+pub(crate) enum PictureError {
     #[error("this is no picture that the server can read")]
     NotReadable(#[source] ImageError),
     #[error("this picture is too large to work on")]
@@ -64,7 +64,7 @@ pub(super) enum PictureError {
 }
 
 /// Runs work on pictures on a thread that may block, when one of the workplaces is free.
-pub(super) async fn work<T: Send + 'static>(
+pub(crate) async fn work<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, PictureError> + Send + 'static,
 ) -> Result<T, PictureError> {
     let workplace = WORKPLACES.acquire().await.expect("the workplaces are never closed");
@@ -78,7 +78,7 @@ pub(super) async fn work<T: Send + 'static>(
 }
 
 /// Reads the picture in a file.
-pub(super) fn decode(file: File) -> Result<DynamicImage, PictureError> {
+pub(crate) fn decode(file: File) -> Result<DynamicImage, PictureError> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(MAX_SIDE_PIXELS);
     limits.max_image_height = Some(MAX_SIDE_PIXELS);
@@ -153,7 +153,7 @@ fn png(picture: &DynamicImage) -> Result<Encoded, PictureError> {
     Ok(Encoded { bytes: bytes.into_inner(), media_type: "image/png" })
 }
 
-fn is_transparent(picture: &DynamicImage) -> bool {
+pub(crate) fn is_transparent(picture: &DynamicImage) -> bool {
     picture.color().has_alpha() && picture.to_rgba8().pixels().any(|pixel| pixel.0[3] != u8::MAX)
 }
 

@@ -30,7 +30,7 @@ pub(super) fn downloaded(name: &str) -> HeaderMap {
 }
 
 /// Headers for content of a known type under a file's name.
-pub(super) fn headers(name: &str, media_type: &'static str, disposition: &str) -> HeaderMap {
+pub(crate) fn headers(name: &str, media_type: &'static str, disposition: &str) -> HeaderMap {
     HeaderMap::from_iter([
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CONTENT_DISPOSITION, content_disposition(disposition, name)),

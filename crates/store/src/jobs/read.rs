@@ -37,6 +37,17 @@ impl Store {
         stored_job(&row.ok_or(StoreError::NoSuchJob(id))?)
     }
 
+    /// The job, if it is this seat's, though it may have left the seat's history.
+    pub async fn seat_job_ever(&self, seat: SeatId, id: JobId) -> Result<StoredJob, StoreError> {
+        let row = sqlx::query("SELECT * FROM jobs WHERE id = ? AND seat = ?")
+            .bind(id.to_string())
+            .bind(seat.number())
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(StoreError::query("read a job"))?;
+        stored_job(&row.ok_or(StoreError::NoSuchJob(id))?)
+    }
+
     /// All seats' jobs that wait or run, in order of arrival.
     pub async fn active_jobs(&self) -> Result<Vec<StoredJob>, StoreError> {
         let rows = sqlx::query(

@@ -3,8 +3,10 @@
 use std::str::FromStr;
 
 use cap_std::fs::Dir;
+use store::Media;
 use tokio::io::AsyncRead;
 
+use super::animation::media;
 use super::error::FilesError;
 use super::incoming::ReceivedFile;
 use super::location::{FileLocation, FolderKind, UnknownFolder, folder_path};
@@ -39,6 +41,7 @@ pub struct PlacedArtifact {
     pub filename: String,
     /// For instance `image/png`.
     pub media_type: String,
+    pub media: Media,
     pub bytes: u64,
     /// In lower-case hexadecimal.
     pub sha256: String,
@@ -120,10 +123,12 @@ impl SeatShared {
                 FileLocation { kind, subfolder, name }
             }
         };
+        let media_type = media_type(location.name.as_str());
         let placed = PlacedArtifact {
             subfolder: location.subfolder.to_string(),
             filename: location.name.to_string(),
-            media_type: media_type(location.name.as_str()).to_owned(),
+            media_type: media_type.to_owned(),
+            media: media(media_type, &mut received.open_blocking(folder)?),
             bytes: received.bytes(),
             sha256: received.sha256().to_owned(),
         };

@@ -154,6 +154,10 @@ impl ReceivedFile {
         seat.blocking(move |_, folder| OpenFile::open(folder, &path)).await
     }
 
+    pub(super) fn open_blocking(&self, folder: &Dir) -> Result<File, FilesError> {
+        Ok(OpenFile::open(folder, &self.temporary.path)?.file)
+    }
+
     /// Moves the file to its place, over whatever file is there.
     pub(super) fn move_to(mut self, folder: &Dir, path: &str) -> Result<(), FilesError> {
         folder

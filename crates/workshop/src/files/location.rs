@@ -93,8 +93,17 @@ impl FileLocation {
         Ok(Self { kind, subfolder: SeatPath::parse(subfolder)?, name: FileName::parse(filename)? })
     }
 
+    /// The path within its folder, as an archive of outputs names it.
+    pub fn subfolder_and_name(&self) -> String {
+        if self.subfolder.is_root() {
+            self.name.to_string()
+        } else {
+            format!("{}/{}", self.subfolder, self.name)
+        }
+    }
+
     /// The path below the seat's folder.
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         format!("{}/{}", self.folder(), self.name)
     }
 

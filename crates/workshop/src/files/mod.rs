@@ -6,6 +6,7 @@
 //! Whatever appears under its final name is complete: bytes arrive in `incoming`
 //! and are renamed. All work on files happens on the blocking threads.
 
+mod animation;
 mod artifacts;
 mod error;
 mod given;
@@ -21,6 +22,7 @@ mod read;
 mod seat;
 mod settings;
 mod sniff;
+mod thumbnails;
 mod trash;
 mod uploads;
 mod usage;
@@ -37,6 +39,7 @@ pub use path::{FileName, InvalidPath, SeatPath};
 pub use read::{ContentHash, OpenFile};
 pub use seat::{SeatFiles, SeatFolders};
 pub use settings::MAX_SETTINGS_BYTES;
+pub use thumbnails::ThumbnailKind;
 pub(crate) use trash::Returned;
 pub use uploads::{SameName, Upload};
 pub use usage::SeatUsage;

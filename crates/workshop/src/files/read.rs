@@ -14,7 +14,8 @@ use sha2::{Digest, Sha256};
 
 use super::error::FilesError;
 use super::location::{FileLocation, FolderKind};
-use super::seat::{SeatFiles, SeatShared, lock};
+use super::path::SeatPath;
+use super::seat::{SeatFiles, SeatShared, USER, lock};
 
 /// Entries of the hash cache of one seat before it is begun anew.
 const MAX_CACHED_HASHES: usize = 4096;
@@ -44,6 +45,16 @@ impl SeatFiles {
     pub async fn open(&self, location: &FileLocation) -> Result<OpenFile, FilesError> {
         let path = location.path();
         self.blocking(move |_, folder| OpenFile::open(folder, &path)).await
+    }
+
+    /// As [`SeatFiles::open`], for a thread that may block.
+    pub fn open_blocking(&self, location: &FileLocation) -> Result<OpenFile, FilesError> {
+        OpenFile::open(&self.shared().folder, &location.path())
+    }
+
+    /// Opens a file of the user directory, on a thread that may block.
+    pub fn open_userdata_blocking(&self, path: &SeatPath) -> Result<OpenFile, FilesError> {
+        OpenFile::open(&self.shared().folder, &format!("{USER}/{path}"))
     }
 
     /// Opens the file that a node names.

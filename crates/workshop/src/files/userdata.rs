@@ -8,6 +8,7 @@ use cap_std::fs::{Dir, Metadata};
 
 use super::error::FilesError;
 use super::incoming::ReceivedFile;
+use super::location::FolderKind;
 use super::path::SeatPath;
 use super::read::{OpenFile, modified_at};
 use super::seat::{SeatFiles, USER};
@@ -49,6 +50,18 @@ pub enum Existing {
 }
 
 impl SeatFiles {
+    /// All files of one of the three folders, sorted, with paths relative to it.
+    pub async fn list_all(&self, kind: FolderKind) -> Result<Vec<UserFile>, FilesError> {
+        self.blocking(move |_, folder| {
+            let top = folder.open_dir(kind.as_str()).map_err(FilesError::of("open a folder"))?;
+            let entries = walk(&top, &SeatPath::default(), Depth::All, |_| true)?;
+            let mut files: Vec<UserFile> = entries.into_iter().filter_map(UserEntry::into_file).collect();
+            files.sort_by(|file, other| file.path.cmp(&other.path));
+            Ok(files)
+        })
+        .await
+    }
+
     /// The files in a folder, sorted, with paths relative to it. Hidden ones are left out, as in ComfyUI.
     pub async fn list_userdata(&self, path: SeatPath, depth: Depth) -> Result<Vec<UserFile>, FilesError> {
         self.blocking(move |_, folder| {
