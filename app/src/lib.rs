@@ -35,6 +35,7 @@ use crate::pages::admin_login::AdminLoginPage;
 use crate::pages::landing::LandingPage;
 use crate::pages::not_found::NotFoundPage;
 use crate::pages::seat::SeatPage;
+use crate::pages::take_home::TakeHomePage;
 
 /// The whole portal. Pages are rendered to the end before the first byte is sent
 /// (`SsrMode::Async`): their status is then known and they read without script.
@@ -49,6 +50,7 @@ pub fn App() -> impl IntoView {
             <Routes fallback=NotFoundPage>
                 <Route path=path!("/") view=LandingPage ssr=SsrMode::Async/>
                 <Route path=path!("/user/:seat") view=SeatPage ssr=SsrMode::Async/>
+                <Route path=path!("/take-home/:token") view=TakeHomePage ssr=SsrMode::Async/>
                 <Route path=path!("/admin") view=AdminPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/login") view=AdminLoginPage ssr=SsrMode::Async/>
             </Routes>

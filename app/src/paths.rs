@@ -50,6 +50,11 @@ pub fn download(seat: SeatId, chosen: &str) -> String {
     format!("/user/{seat}/download.zip?{chosen}")
 }
 
+/// The same for a choice that is posted.
+pub fn download_archive(seat: SeatId) -> String {
+    format!("/user/{seat}/download.zip")
+}
+
 /// Everything of the seat as one archive.
 pub fn take_home(seat: SeatId) -> String {
     format!("/user/{seat}/take-home.zip")

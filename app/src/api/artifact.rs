@@ -46,6 +46,16 @@ impl ArtifactView {
 impl MediaKind {
     pub const ALL: [Self; 5] = [Self::Image, Self::Animated, Self::Video, Self::Audio, Self::Other];
 
+    /// Judges by a media type such as `image/png`, which does not say whether a picture moves.
+    pub fn of(media_type: &str) -> Self {
+        match media_type.split('/').next() {
+            Some("image") => Self::Image,
+            Some("video") => Self::Video,
+            Some("audio") => Self::Audio,
+            _ => Self::Other,
+        }
+    }
+
     /// In addresses.
     pub fn slug(self) -> &'static str {
         match self {
@@ -128,6 +138,15 @@ mod tests {
         let href = "/user/user007/comfy/api/view?filename=a%26type%3Dinput.png&subfolder=day%201&type=output";
         assert_eq!(file.href(seat), href);
         assert_eq!(file.preview_href(seat), format!("{href}&preview=webp%3B70"));
+    }
+
+    #[test]
+    fn media_types_are_judged_by_their_first_half() {
+        assert_eq!(MediaKind::of("image/svg+xml"), MediaKind::Image);
+        assert_eq!(MediaKind::of("video/mp4"), MediaKind::Video);
+        assert_eq!(MediaKind::of("audio/flac"), MediaKind::Audio);
+        assert_eq!(MediaKind::of("model/gltf-binary"), MediaKind::Other);
+        assert_eq!(MediaKind::of(""), MediaKind::Other);
     }
 
     #[test]

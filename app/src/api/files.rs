@@ -1,11 +1,12 @@
 //! The seat's own files: inputs, models, what is still arriving, and the room that it takes.
 
-use domain::{SeatId, Timestamp};
+use domain::SeatId;
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
 use crate::api::artifact::{ArtifactView, MediaKind};
+use crate::api::undo::UndoView;
 use crate::error::AppError;
 
 /// Inputs listed at once; a page of more would be slow to draw.
@@ -63,13 +64,6 @@ pub struct StorageView {
     pub trash_bytes: u64,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UndoView {
-    pub trash: i64,
-    pub items: u32,
-    pub created_at: Timestamp,
-}
-
 impl InputView {
     pub fn media(&self) -> MediaKind {
         MediaKind::of(&self.media_type)
@@ -103,7 +97,6 @@ pub async fn read_files(seat: SeatId) -> Result<FilesView, AppError> {
     let models = workshop.seat_models(seat).await.map_err(refuse)?;
     let uploads = workshop.open_uploads(seat).await.map_err(refuse)?;
     let storage = workshop.seat_storage(seat).await.map_err(refuse)?;
-    let undo = workshop.trash(seat).await.map_err(refuse)?.into_iter().next();
     Ok(FilesView {
         more_inputs: u32::try_from(inputs.len().saturating_sub(INPUTS_SHOWN)).unwrap_or(u32::MAX),
         inputs: inputs.iter().take(INPUTS_SHOWN).map(InputView::from).collect(),
@@ -114,11 +107,7 @@ pub async fn read_files(seat: SeatId) -> Result<FilesView, AppError> {
         uploads: uploads.into_iter().map(UploadView::from).collect(),
         folders: workshop.model_folders(),
         storage: storage.into(),
-        undo: undo.map(|deletion| UndoView {
-            trash: deletion.id.0,
-            items: deletion.items,
-            created_at: deletion.created_at,
-        }),
+        undo: crate::api::undo::latest_undo(seat).await?,
     })
 }
 
@@ -147,17 +136,6 @@ pub async fn discard_model(seat: SeatId, folder: String, name: String) -> Result
     let folder = FileName::parse(&folder).map_err(|_| AppError::Invalid)?;
     let name = FileName::parse(&name).map_err(|_| AppError::Invalid)?;
     workshop().discard(seat, vec![Discard::Model { folder, name }]).await.map_err(refuse)?;
-    Ok(())
-}
-
-/// Brings back what the latest deletion took.
-#[server(name = UndoDiscard, endpoint = "undo-discard")]
-pub async fn undo_discard(seat: SeatId, trash: i64) -> Result<(), AppError> {
-    use crate::api::workshop;
-    use crate::viewer::{refuse, require_seat};
-
-    let seat = require_seat(seat)?;
-    workshop().restore(seat, workshop::trash::TrashId(trash)).await.map_err(refuse)?;
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use leptos::server_fn::codec::GetUrl;
 use serde::{Deserialize, Serialize};
 
 use crate::api::artifact::{ArtifactView, MediaKind};
+use crate::api::undo::UndoView;
 use crate::error::AppError;
 
 /// Results per page.
@@ -35,12 +36,6 @@ pub struct GalleryPage {
     pub has_older: bool,
     /// The latest deletion, while it can be undone.
     pub undo: Option<UndoView>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct UndoView {
-    pub trash: i64,
-    pub items: u32,
 }
 
 /// What there is to filter by.
@@ -73,6 +68,22 @@ impl GalleryPage {
         }
     }
 
+    /// This page without the items, which were deleted.
+    #[must_use]
+    pub fn without(mut self, ids: &[i64]) -> Self {
+        self.items.retain(|item| !ids.contains(&item.id));
+        self
+    }
+
+    /// This page with the items as favourites, or no longer.
+    #[must_use]
+    pub fn with_favourites(mut self, ids: &[i64], is_favourite: bool) -> Self {
+        for item in self.items.iter_mut().filter(|item| ids.contains(&item.id)) {
+            item.is_favourite = is_favourite;
+        }
+        self
+    }
+
     /// This page continued at its older end.
     #[must_use]
     pub fn with_older(mut self, older: Self) -> Self {
@@ -97,11 +108,10 @@ pub async fn read_gallery(seat: SeatId, query: String, before: Option<i64>) -> R
     let mut items = workshop().gallery(seat, &filter, before, PAGE_SIZE + 1).await.map_err(refuse)?;
     let has_older = items.len() > PAGE_SIZE as usize;
     items.truncate(PAGE_SIZE as usize);
-    let undo = workshop().latest_trash(seat).await.map_err(refuse)?;
     Ok(GalleryPage {
         items: items.into_iter().map(Into::into).collect(),
         has_older,
-        undo: undo.map(|(trash, items)| UndoView { trash: trash.0, items }),
+        undo: crate::api::undo::latest_undo(seat).await?,
     })
 }
 
@@ -144,16 +154,6 @@ pub async fn discard_results(seat: SeatId, chosen: String) -> Result<(), AppErro
     let seat = require_seat(seat)?;
     let chosen = gallery_query::chosen(&chosen).ok_or(AppError::Invalid)?;
     workshop().discard_results(seat, &chosen).await.map(|_| ()).map_err(refuse)
-}
-
-/// Undoes a deletion.
-#[server(name = UndoDiscard, endpoint = "undo-discard")]
-pub async fn undo_discard(seat: SeatId, trash: i64) -> Result<(), AppError> {
-    use crate::api::workshop;
-    use crate::viewer::{refuse, require_seat};
-
-    let seat = require_seat(seat)?;
-    workshop().restore(seat, workshop::trash::TrashId(trash)).await.map_err(refuse)
 }
 
 #[cfg(feature = "ssr")]

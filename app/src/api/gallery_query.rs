@@ -77,6 +77,12 @@ pub fn these(ids: impl IntoIterator<Item = i64>) -> String {
     format!("ids={}", ids.join(","))
 }
 
+/// The ids of a choice that names them.
+pub fn ids_of(chosen: &str) -> Option<Vec<i64>> {
+    let ids = chosen.strip_prefix("ids=")?;
+    ids.split(',').map(|id| id.parse().ok()).collect()
+}
+
 #[cfg(feature = "ssr")]
 impl From<GalleryQuery> for workshop::gallery::GalleryFilter {
     fn from(query: GalleryQuery) -> Self {
@@ -126,6 +132,13 @@ mod tests {
         for query in queries {
             assert_eq!(GalleryQuery::parse(&query.to_query()), query);
         }
+    }
+
+    #[test]
+    fn a_choice_by_ids_is_read_back() {
+        assert_eq!(ids_of(&these([3, 1])), Some(vec![3, 1]));
+        assert_eq!(ids_of("type=video"), None);
+        assert_eq!(ids_of("ids="), None);
     }
 
     #[test]

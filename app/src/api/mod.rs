@@ -14,6 +14,7 @@ pub mod seat;
 pub mod take_home;
 pub mod theme;
 pub mod token;
+pub mod undo;
 pub mod workflow;
 
 /// The use cases, as the server provided them for this request.

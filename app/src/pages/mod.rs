@@ -7,3 +7,4 @@ pub(crate) mod landing;
 pub(crate) mod not_found;
 mod refusal;
 pub(crate) mod seat;
+pub(crate) mod take_home;

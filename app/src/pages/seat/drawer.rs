@@ -125,7 +125,7 @@ fn OpenDrawer(view: Signal<SeatView>, open: Panel, is_observer: bool) -> impl In
                     Panel::Queue => EitherOf5::A(view! { <QueuePanel view is_observer/> }),
                     Panel::Gallery => {
                         let revision = Memo::new(move |_| view.with(|view| view.gallery_revision));
-                        EitherOf5::B(view! { <GalleryPanel seat revision/> })
+                        EitherOf5::B(view! { <GalleryPanel seat revision is_observer/> })
                     }
                     Panel::Files => {
                         // Results take room as well.

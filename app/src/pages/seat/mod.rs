@@ -6,10 +6,10 @@ mod editor;
 mod files;
 mod gallery;
 mod help;
-mod lightbox;
 mod open_in_editor;
 mod programs;
 mod queue;
+mod undo;
 mod workflows;
 
 use domain::SeatId;

@@ -1,16 +1,69 @@
 //! Hands the editor a workflow as a person would: a file dropped on its page. The editor
 //! opens it in a tab of its own, and what is open there stays.
 
+use leptos::prelude::*;
 use leptos::wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
 use web_sys::HtmlIFrameElement;
+
+/// Reads the file and hands it to the editor.
+#[component]
+pub(crate) fn OpenButton(
+    href: String,
+    /// The file's, which ends in `.json`.
+    name: String,
+    /// What is opened, for screen readers.
+    title: String,
+    /// Called once the editor has it.
+    #[prop(optional, into)]
+    on_opened: Option<Callback<()>>,
+) -> impl IntoView {
+    let open = Action::new_local(move |_: &()| {
+        let (href, name) = (href.clone(), name.clone());
+        async move {
+            let text =
+                fetch_text(&href).await.ok_or("The workflow could not be read. Try again.".to_owned())?;
+            open_in_editor(&text, &name).map_err(|error| error.to_string())?;
+            if let Some(on_opened) = on_opened {
+                on_opened.run(());
+            }
+            Ok::<_, String>(())
+        }
+    });
+    let failure = move || open.value().get().and_then(Result::err);
+    view! {
+        <button
+            class="button button--small"
+            type="button"
+            aria-label=format!("Open in the editor: {title}")
+            disabled=move || open.pending().get()
+            on:click=move |_| {
+                open.dispatch(());
+            }
+        >
+            {move || if open.pending().get() { "Opening…" } else { "Open in the editor" }}
+        </button>
+        {move || failure().map(|error| view! { <p class="action__failure" role="alert">{error}</p> })}
+    }
+}
+
+/// What the server answers, if it answers well.
+async fn fetch_text(href: &str) -> Option<String> {
+    let answer = JsFuture::from(window().fetch_with_str(href)).await.ok()?;
+    let answer: web_sys::Response = answer.dyn_into().ok()?;
+    if !answer.ok() {
+        return None;
+    }
+    JsFuture::from(answer.text().ok()?).await.ok()?.as_string()
+}
 
 /// There is no editor on the page, or it does not take files yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("The editor is not open yet. Wait until it is there, then try again.")]
-pub(crate) struct NoEditor;
+struct NoEditor;
 
 /// Opens the text of a workflow in the editor under a file's name that ends in `.json`.
-pub(crate) fn open_in_editor(json: &str, name: &str) -> Result<(), NoEditor> {
+fn open_in_editor(json: &str, name: &str) -> Result<(), NoEditor> {
     drop_file(json, name).map_err(|error| {
         leptos::logging::warn!("the editor took no workflow: {error:?}");
         NoEditor
@@ -19,7 +72,7 @@ pub(crate) fn open_in_editor(json: &str, name: &str) -> Result<(), NoEditor> {
 
 /// All objects are made by the editor's own window: its code asks what they are instances of.
 fn drop_file(json: &str, name: &str) -> Result<(), JsValue> {
-    let frame = leptos::prelude::document().query_selector("iframe.editor")?.ok_or(JsValue::NULL)?;
+    let frame = document().query_selector("iframe.editor")?.ok_or(JsValue::NULL)?;
     let frame: HtmlIFrameElement = frame.unchecked_into();
     let window = JsValue::from(frame.content_window().ok_or(JsValue::NULL)?);
     let document = JsValue::from(frame.content_document().ok_or(JsValue::NULL)?);

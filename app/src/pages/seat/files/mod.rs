@@ -14,16 +14,17 @@ use domain::SeatId;
 use leptos::either::Either;
 use leptos::prelude::*;
 
-use crate::api::files::{FilesView, UndoDiscard, read_files};
-use crate::components::{ActionButton, Notice, Tone, Weight, hidden};
+use crate::api::files::{FilesView, read_files};
+use crate::api::undo::UndoDiscard;
+use crate::components::{Notice, Tone};
 use crate::error::AppError;
-use crate::format;
 use crate::pages::frame::Loading;
 use crate::pages::seat::files::add::AddFiles;
 use crate::pages::seat::files::lists::{InputList, ModelList};
 use crate::pages::seat::files::room::RoomMeter;
 pub(crate) use crate::pages::seat::files::transfers::provide_transfers;
 use crate::pages::seat::files::under_way::UnderWay;
+use crate::pages::seat::undo::UndoNotice;
 
 /// What the tab shows, read again whenever it changes.
 type Files = Resource<Result<FilesView, AppError>>;
@@ -78,28 +79,13 @@ fn KnownFiles(seat: SeatId, view: Signal<FilesView>, is_observer: bool) -> impl 
     let uploads = Memo::new(move |_| view.with(|view| view.uploads.clone()));
     let folders = Memo::new(move |_| view.with(|view| view.folders.clone()));
     let storage = Memo::new(move |_| view.with(|view| view.storage.clone()));
-    let undo = Memo::new(move |_| view.with(|view| view.undo.clone()).filter(|_| !is_observer));
+    let undo = Memo::new(move |_| view.with(|view| view.undo).filter(|_| !is_observer));
     let bring_back = ServerAction::<UndoDiscard>::new();
     view! {
         <RoomMeter storage/>
         {(!is_observer).then(|| view! { <AddFiles seat folders/> })}
         <UnderWay seat uploads is_observer/>
-        {move || {
-            undo.get()
-                .map(|undo| {
-                    let what = format!("{} deleted.", format::count(undo.items, "file", "files"));
-                    let fields = vec![
-                        hidden("seat", seat.to_string()),
-                        hidden("trash", undo.trash.to_string()),
-                    ];
-                    view! {
-                        <div class="notice notice--calm files__undo" role="status">
-                            <p>{what}</p>
-                            <ActionButton action=bring_back label="Undo" pending_label="Undoing…" fields weight=Weight::Plain/>
-                        </div>
-                    }
-                })
-        }}
+        <UndoNotice seat undo bring_back/>
         <ModelList seat models is_observer/>
         <InputList seat inputs is_observer/>
     }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 
 use crate::api::workflow::{RestoreWorkflow, WorkflowOrigin, WorkflowReadiness, WorkflowView};
 use crate::components::{Icon, Moment, Shape};
-use crate::pages::seat::open_in_editor::open_in_editor;
+use crate::pages::seat::open_in_editor::OpenButton;
 
 #[component]
 pub(crate) fn Entry(
@@ -100,45 +100,4 @@ fn ReadinessNote(readiness: WorkflowReadiness) -> impl IntoView {
         }
         .into_any(),
     }
-}
-
-/// Reads the file and hands it to the editor.
-#[component]
-fn OpenButton(href: String, name: String, title: String) -> impl IntoView {
-    let open = Action::new_local(move |_: &()| {
-        let (href, name) = (href.clone(), name.clone());
-        async move {
-            let text =
-                fetch_text(&href).await.ok_or("The workflow could not be read. Try again.".to_owned())?;
-            open_in_editor(&text, &name).map_err(|error| error.to_string())
-        }
-    });
-    let failure = move || open.value().get().and_then(Result::err);
-    view! {
-        <button
-            class="button button--small"
-            type="button"
-            aria-label=format!("Open in the editor: {title}")
-            disabled=move || open.pending().get()
-            on:click=move |_| {
-                open.dispatch(());
-            }
-        >
-            {move || if open.pending().get() { "Opening…" } else { "Open in the editor" }}
-        </button>
-        {move || failure().map(|error| view! { <p class="action__failure" role="alert">{error}</p> })}
-    }
-}
-
-/// What the server answers, if it answers well.
-async fn fetch_text(href: &str) -> Option<String> {
-    use leptos::wasm_bindgen::JsCast;
-    use wasm_bindgen_futures::JsFuture;
-
-    let answer = JsFuture::from(window().fetch_with_str(href)).await.ok()?;
-    let answer: web_sys::Response = answer.dyn_into().ok()?;
-    if !answer.ok() {
-        return None;
-    }
-    JsFuture::from(answer.text().ok()?).await.ok()?.as_string()
 }
