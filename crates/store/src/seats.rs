@@ -139,7 +139,10 @@ impl Store {
             .await
             .map_err(failed())?;
         }
-        transaction.commit().await.map_err(failed())
+        transaction.commit().await.map_err(failed())?;
+        // Else what was deleted stays readable in the file.
+        sqlx::query("VACUUM").execute(&self.writer).await.map_err(failed())?;
+        Ok(())
     }
 
     pub async fn touch_seat(&self, id: SeatId, now: Timestamp) -> Result<(), StoreError> {
