@@ -1,4 +1,4 @@
-use clap::{Parser, Subcommand};
+use clap::{ArgGroup, Parser, Subcommand};
 use domain::SeatId;
 use server::config::ServerConfig;
 use server::{commands, remove_files};
@@ -26,9 +26,9 @@ enum Command {
     },
     /// Remove for good what a seat, or everybody, made and brought: results, inputs, models,
     /// workflows, settings and jobs. Join links stay. Stop the server first.
+    #[command(group = ArgGroup::new("whose").required(true).args(["seat", "all"]))]
     RemoveFiles {
         /// Whose, as `user001`.
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
         seat: Option<SeatId>,
         /// Everybody's.
         #[arg(long)]

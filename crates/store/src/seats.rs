@@ -131,6 +131,12 @@ impl Store {
                     .await
                     .map_err(failed())?;
             }
+            // What happened stays on record; names and messages in it do not.
+            sqlx::query("UPDATE events SET detail = NULL WHERE seat = ?")
+                .bind(seat.number())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed())?;
             sqlx::query(
                 "UPDATE seats SET name = '', message = NULL, take_home_token = NULL WHERE number = ?",
             )
