@@ -16,17 +16,20 @@ use tower_sessions::session_store::ExpiredDeletion;
 use tower_sessions_sqlx_store::SqliteStore;
 use uuid::Uuid;
 use workshop::files::SeatFolders;
+use workshop::take_home::take_home_path;
 use workshop::{Mint, Parts, Workshop, WorkshopSettings};
 
 use crate::auth::Credentials;
 use crate::comfy::frontend::Frontend;
 use crate::config::ServerConfig;
+use crate::data_lock::DataLock;
 use crate::router::router;
 use crate::secrets;
 use crate::state::AppState;
 
 /// How long a stop may take before it is forced.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
+const DATABASE: &str = "comfy-multi.sqlite";
 const SESSION_CLEANING_PERIOD: Duration = Duration::from_secs(3600);
 
 /// Randomness of the operating system.
@@ -47,6 +50,7 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
     let shutdown = Shutdown::on_signals(STOP_LIMIT).context("could not listen for signals")?;
     let data_dir = config.data_dir.clone();
     create_private_folder(&data_dir)?;
+    let _lock = DataLock::take(&data_dir)?;
     let (admin_password, worker_token) = credentials(&config)?;
 
     let (redis_url, embedded_redis) = match &config.redis_url {
@@ -59,7 +63,7 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
     let worker_redis_url =
         config.worker_redis_url.as_ref().map_or(redis_url.clone(), |url| url.expose().to_owned());
     let queue = RedisQueue::new(config.queue_producer(&redis_url)).context("the queue cannot be used")?;
-    let store = Store::open(&data_dir.join("comfy-multi.sqlite")).await?;
+    let store = Store::open(&data_dir.join(DATABASE)).await?;
     let sessions = SqliteStore::new(store.session_pool().clone());
     sessions.migrate().await.context("could not prepare the session table")?;
     let workshop = Workshop::open(Parts {
@@ -141,18 +145,18 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
     Ok(ended?)
 }
 
-/// Prints the join links, and how to sign in as the instructor.
-pub async fn print_links(config: ServerConfig) -> anyhow::Result<()> {
-    let path = config.data_dir.join("comfy-multi.sqlite");
-    anyhow::ensure!(
-        path.exists(),
-        "there is no workshop in {} yet: start the server once",
-        config.data_dir.display()
-    );
-    let store = Store::open(&path).await?;
+/// Prints the join links, and how to sign in as the instructor; with `take_home` also the
+/// links by which participants get their files when the workshop is over.
+pub async fn print_links(config: ServerConfig, take_home: bool) -> anyhow::Result<()> {
+    let store = Store::open(&database(&config)?).await?;
     let mut text = String::new();
     for seat in store.seats(config.seats).await? {
         text += &format!("{}  {}/join/{}\n", seat.id, config.public_url, seat.join_token);
+        // A seat that was emptied has none until the server starts again.
+        if take_home && !seat.take_home_token.is_empty() {
+            let path = take_home_path(&seat.take_home_token);
+            text += &format!("{}  {}{path}\n", seat.id, config.public_url);
+        }
     }
     store.close().await;
     text += &format!("admin    {}/admin\n", config.public_url);
@@ -165,6 +169,17 @@ pub async fn print_links(config: ServerConfig) -> anyhow::Result<()> {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         printed => Ok(printed?),
     }
+}
+
+/// Where the record is, if there is one.
+pub(crate) fn database(config: &ServerConfig) -> anyhow::Result<PathBuf> {
+    let path = config.data_dir.join(DATABASE);
+    anyhow::ensure!(
+        path.exists(),
+        "there is no workshop in {} yet: start the server once",
+        config.data_dir.display()
+    );
+    Ok(path)
 }
 
 async fn clean_sessions(

@@ -1,6 +1,7 @@
-use clap::{Parser, Subcommand};
-use server::commands;
+use clap::{ArgGroup, Parser, Subcommand};
+use domain::SeatId;
 use server::config::ServerConfig;
+use server::{commands, remove_files};
 
 /// A ComfyUI for a whole workshop: one link each, one GPU for all.
 ///
@@ -18,7 +19,24 @@ enum Command {
     /// Serve the workshop (the default).
     Serve,
     /// Print the seats' join links and how to sign in as the instructor.
-    Links,
+    Links {
+        /// Also the links by which participants get all their files without a session.
+        #[arg(long)]
+        take_home: bool,
+    },
+    /// Remove for good what a seat, or everybody, made and brought: results, inputs, models,
+    /// workflows, settings and jobs. Join links stay. Stop the server first.
+    #[command(group = ArgGroup::new("whose").required(true).args(["seat", "all"]))]
+    RemoveFiles {
+        /// Whose, as `user001`.
+        seat: Option<SeatId>,
+        /// Everybody's.
+        #[arg(long)]
+        all: bool,
+        /// Do not ask.
+        #[arg(long)]
+        yes: bool,
+    },
 }
 
 #[tokio::main]
@@ -30,6 +48,7 @@ async fn main() -> anyhow::Result<()> {
             runtime::logging::init(&config.logging)?;
             commands::serve(config).await
         }
-        Command::Links => commands::print_links(config).await,
+        Command::Links { take_home } => commands::print_links(config, take_home).await,
+        Command::RemoveFiles { seat, all: _, yes } => remove_files::remove_files(config, seat, yes).await,
     }
 }

@@ -131,6 +131,12 @@ impl Store {
                     .await
                     .map_err(failed())?;
             }
+            // What happened stays on record; names and messages in it do not.
+            sqlx::query("UPDATE events SET detail = NULL WHERE seat = ?")
+                .bind(seat.number())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed())?;
             sqlx::query(
                 "UPDATE seats SET name = '', message = NULL, take_home_token = NULL WHERE number = ?",
             )
@@ -139,7 +145,10 @@ impl Store {
             .await
             .map_err(failed())?;
         }
-        transaction.commit().await.map_err(failed())
+        transaction.commit().await.map_err(failed())?;
+        // Else what was deleted stays readable in the file.
+        sqlx::query("VACUUM").execute(&self.writer).await.map_err(failed())?;
+        Ok(())
     }
 
     pub async fn touch_seat(&self, id: SeatId, now: Timestamp) -> Result<(), StoreError> {

@@ -333,3 +333,35 @@ async fn events_are_read_latest_first_and_by_seat_and_by_problem() {
     let older = kinds(EventFilter { before: Some(last.id), ..EventFilter::default() }).await;
     assert_eq!(older.len(), 3);
 }
+
+#[tokio::test]
+async fn an_erased_seat_leaves_nothing_and_the_others_everything() {
+    let Fixture { store, folder: _folder } = fixture().await;
+    for (number, owner) in [(1, 1), (2, 2)] {
+        store.insert_job(&new_job(number, owner)).await.unwrap();
+    }
+    run(&store, job_id(1), 1).await;
+    store.save_artifact(&artifact(1, "9", "a_00001_.png")).await.unwrap();
+    store
+        .close_job(job_id(1), None, &JobResult::default(), |job| job.succeed(token(1), at(9)))
+        .await
+        .unwrap();
+    let things = [store::NewTrashItem::Input { folder: "input".into(), name: "a.png".into() }];
+    store.begin_trash(seat(1), at(9), &things).await.unwrap();
+    let before = store.seats(2).await.unwrap();
+
+    store.erase_seats(&[seat(1)]).await.unwrap();
+    assert!(store.gallery(seat(1), &GalleryFilter::default(), None, 10).await.unwrap().is_empty());
+    assert!(matches!(store.job(job_id(1)).await, Err(StoreError::NoSuchJob(_))));
+    assert!(matches!(store.graph(job_id(1)).await, Err(StoreError::NoSuchJob(_))));
+    assert!(store.seat_trash(seat(1)).await.unwrap().is_empty());
+    assert!(store.job(job_id(2)).await.is_ok());
+    let after = store.seats(2).await.unwrap();
+    assert_eq!(after[0].join_token, before[0].join_token);
+    assert_eq!((after[0].take_home_token.as_str(), &after[1]), ("", &before[1]));
+
+    let mint = || "new".to_owned();
+    store.ensure_seats(1, at(10), mint).await.unwrap();
+    assert_eq!(store.seats(1).await.unwrap()[0].take_home_token, "new", "the next start gives another");
+    assert_eq!(store.insert_job(&new_job(3, 1)).await.unwrap().number, 0);
+}

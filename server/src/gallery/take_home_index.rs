@@ -27,7 +27,7 @@ pub(super) fn index_html(workshop: &str, seat: SeatId, files: &[TakeHomeFile]) -
         if inside.is_empty() {
             continue;
         }
-        let _ = write!(page, "<h2>{heading}</h2><ul>\n");
+        let _ = writeln!(page, "<h2>{heading}</h2><ul>");
         for file in inside {
             let href = escaped(&href(&file.path));
             let shown = match media_type(&file.path).split('/').next() {

@@ -29,9 +29,11 @@ use crate::state::AppState;
 const SIDE_PIXELS: u32 = 384;
 const JPEG_QUALITY: u8 = 82;
 
+type Turn = tokio::sync::Mutex<()>;
+type Turns = HashMap<(SeatId, String), Weak<Turn>>;
+
 /// Those that are being made, by seat and content.
-static BEING_MADE: LazyLock<Mutex<HashMap<(SeatId, String), Weak<tokio::sync::Mutex<()>>>>> =
-    LazyLock::new(Mutex::default);
+static BEING_MADE: LazyLock<Mutex<Turns>> = LazyLock::new(Mutex::default);
 
 #[derive(Deserialize)]
 pub(super) struct ResultPath {
@@ -114,7 +116,7 @@ fn small(picture: DynamicImage) -> Result<(ThumbnailKind, Vec<u8>), PictureError
     Ok((kind, bytes.into_inner()))
 }
 
-fn turn(seat: SeatId, content: &str) -> Arc<tokio::sync::Mutex<()>> {
+fn turn(seat: SeatId, content: &str) -> Arc<Turn> {
     let mut turns = BEING_MADE.lock().unwrap_or_else(PoisonError::into_inner);
     turns.retain(|_, turn| turn.strong_count() > 0);
     let key = (seat, content.to_owned());

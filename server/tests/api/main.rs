@@ -4,12 +4,14 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 mod access;
+mod gallery;
 mod isolation;
 mod lifecycle;
 mod models;
 mod path_attacks;
 mod prompt;
 mod recovery;
+mod remove_files;
 mod seat_hosts;
 mod steering;
 mod support;

@@ -4,6 +4,7 @@ use domain::job::JobPhase;
 use domain::{Admin, Priority, ReturnReason, SchedulingMode, SeatId, Viewer, WaitReason};
 use queue::report::{Outcome, ServerFrame};
 use serde_json::{Value, json};
+use workshop::gallery::GalleryFilter;
 use workshop::overview::{AdminOverview, HealthOverview, JobOverview};
 
 use crate::support::{Client, FakeWorker, METRICS_TOKEN, TestApp, outputs, picture};
@@ -133,7 +134,7 @@ async fn a_demo_interrupts_what_runs_which_then_runs_again_once() {
     worker.run(&again, b"png").await;
     let ended = job(&app, &running).await;
     assert_eq!((ended.phase, ended.attempt), (JobPhase::Succeeded, 2));
-    let results = app.workshop.gallery(seat(1), None, 10).await.unwrap();
+    let results = app.workshop.gallery(seat(1), &GalleryFilter::default(), None, 10).await.unwrap();
     assert_eq!(results.iter().filter(|item| item.job == again.job).count(), 1, "one result");
 }
 

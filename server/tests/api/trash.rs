@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::{Clock, SeatId};
 use workshop::WorkshopError;
 use workshop::files::{FileLocation, FolderKind};
+use workshop::gallery::GalleryFilter;
 use workshop::trash::{Discard, UNDO_WINDOW};
 
 use crate::support::{TestApp, picture};
@@ -26,7 +27,7 @@ fn trashed_files(data: &Path) -> Vec<PathBuf> {
 }
 
 async fn gallery_names(app: &TestApp, number: u16) -> Vec<(i64, String)> {
-    let items = app.workshop.gallery(seat(number), None, 100).await.unwrap();
+    let items = app.workshop.gallery(seat(number), &GalleryFilter::default(), None, 100).await.unwrap();
     items.into_iter().map(|item| (item.id, item.file.filename)).collect()
 }
 

@@ -84,6 +84,18 @@ impl SeatFolders {
         opened.insert(seat, files.clone());
         Ok(files)
     }
+
+    /// Removes the seat's folder. Whoever still works on its files would find them gone.
+    pub async fn erase(&self, seat: SeatId) -> Result<(), FilesError> {
+        let mut opened = self.shared.opened.lock().await;
+        opened.remove(&seat);
+        let seats = Arc::clone(&self.shared.seats);
+        let removed = tokio::task::spawn_blocking(move || seats.remove_dir_all(seat.to_string())).await;
+        match removed.map_err(FilesError::CutShort)? {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+            removed => removed.map_err(FilesError::of("remove a seat's files")),
+        }
+    }
 }
 
 impl SeatFiles {

@@ -160,8 +160,19 @@ impl FakeWorker {
         subfolder: &str,
         content: &[u8],
     ) -> Result<PlacedFile, u16> {
+        self.try_upload_named(task, subfolder, "picture_00001_.png", content).await
+    }
+
+    /// Uploads node 2's result under this name.
+    pub async fn try_upload_named(
+        &self,
+        task: &TaskMessage,
+        subfolder: &str,
+        name: &str,
+        content: &[u8],
+    ) -> Result<PlacedFile, u16> {
         let path = format!(
-            "/worker/v1/jobs/{}/artifacts?token={}&node=2&key=images&index=0&filename=picture_00001_.png&subfolder={subfolder}&kind=output",
+            "/worker/v1/jobs/{}/artifacts?token={}&node=2&key=images&index=0&filename={name}&subfolder={subfolder}&kind=output",
             task.job, task.token
         );
         let reply = self.request(reqwest::Method::PUT, &path).body(content.to_vec()).send().await.unwrap();
@@ -187,9 +198,14 @@ impl FakeWorker {
 
     /// Runs a picture job from claim to result.
     pub async fn run(&mut self, task: &TaskMessage, content: &[u8]) {
+        self.run_named(task, "picture_00001_.png", content).await;
+    }
+
+    /// Runs a job to its result, a file that ComfyUI gave this name.
+    pub async fn run_named(&mut self, task: &TaskMessage, name: &str, content: &[u8]) {
         let assignment = self.claim(task).await;
         self.start(task).await;
-        let placed = self.upload(task, &assignment, content).await;
+        let placed = self.try_upload_named(task, &assignment.output_folder, name, content).await.unwrap();
         let outputs = outputs(&placed);
         self.event(task, json!({"type": "executed", "data": {"node": "2", "display_node": "2", "prompt_id": task.job, "output": outputs["2"]}})).await;
         self.flush().await;
