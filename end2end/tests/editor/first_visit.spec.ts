@@ -43,6 +43,7 @@ test('the bar and the drawer read well without eyes', async ({ settle }) => {
       - navigation "Drawer":
         - link "Queue"
         - link "Gallery"
+        - link "Files"
         - link "Workflows"
         - link "Help"
       - 'button "Colours: dark. Change to light"'
@@ -52,6 +53,7 @@ test('the bar and the drawer read well without eyes', async ({ settle }) => {
       - navigation "Panels":
         - link "Queue"
         - link "Gallery"
+        - link "Files"
         - link "Workflows"
         - link "Help"
         - link "Close"`;
@@ -66,7 +68,7 @@ test('the bar and the drawer read well without eyes', async ({ settle }) => {
     - complementary "Gallery":${tabs}
       - heading "My results" [level=2]
       - paragraph: No results yet
-      - paragraph: Pictures, videos and sounds that your jobs save or preview are kept here.
+      - paragraph: Pictures, videos and sounds that your jobs save are kept here.
       - list
   `);
   await expect(await anna.openPanel('Help')).toMatchAriaSnapshot(`

@@ -45,7 +45,9 @@ test('in an open room unmodified clients need no token, and at a seat’s own ho
     // Playwright's own requests resolve names as Node does.
     const headers = { host: new URL(base).host };
     const told = await runClient(script, { base, folder: testInfo.outputPath() });
-    expect(told.messages, script).toEqual(expect.arrayContaining(FOLLOWED.slice(0, 3)));
+    // One of them opens its socket only after it has queued, when a quick job may be over.
+    const least = script === 'stable_canvas.mjs' ? FOLLOWED.slice(0, 3) : ['status'];
+    expect(told.messages, script).toEqual(expect.arrayContaining(least));
     const history = await request.get(`${open.localUrl}/history/${told.promptId}`, { headers });
     expect(await history.json(), script).toHaveProperty([told.promptId, 'status', 'status_str'], 'success');
   }
