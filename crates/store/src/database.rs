@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Sqlite, Transaction};
+use sqlx::{Row, Sqlite, Transaction};
 
 use crate::StoreError;
 
@@ -68,7 +68,21 @@ impl Store {
     pub async fn close(&self) {
         self.reader.close().await;
         self.sessions.close().await;
+        // Closing the last connection would do it, but a reading one, which cannot, may be it.
+        // What cannot be written out now stays in the log beside the file, where nothing is lost.
+        let _ = self.write_out().await;
         self.writer.close().await;
+    }
+
+    /// Moves all that is in the log into the file itself, and empties the log.
+    pub(crate) async fn write_out(&self) -> Result<(), StoreError> {
+        let failed = StoreError::query("write the log out");
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.writer).await;
+        match row.map(|row| row.get::<i64, _>("busy")) {
+            Ok(0) => Ok(()),
+            Ok(_) => Err(failed(sqlx::Error::Protocol("somebody else uses the database".to_owned()))),
+            Err(error) => Err(failed(error)),
+        }
     }
 
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {

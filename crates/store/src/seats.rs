@@ -146,9 +146,9 @@ impl Store {
             .map_err(failed())?;
         }
         transaction.commit().await.map_err(failed())?;
-        // Else what was deleted stays readable in the file.
+        // Else what was deleted stays readable in the file, or in the log beside it.
         sqlx::query("VACUUM").execute(&self.writer).await.map_err(failed())?;
-        Ok(())
+        self.write_out().await
     }
 
     pub async fn touch_seat(&self, id: SeatId, now: Timestamp) -> Result<(), StoreError> {
