@@ -2,6 +2,7 @@
 //! whatever the locale or time zone.
 
 use domain::Timestamp;
+pub use domain::readable_size as bytes;
 
 const SECOND_MS: u64 = 1_000;
 const MINUTE_MS: u64 = 60 * SECOND_MS;
@@ -64,21 +65,6 @@ pub fn count(number: impl Into<u64>, one: &str, many: &str) -> String {
 /// when the two numbers come from different moments.
 pub fn place(position: u32, of: u32) -> String {
     format!("{position} of {}", of.max(position))
-}
-
-/// A size on disk in decimal units: `512 B`, `1.4 MB`.
-pub fn bytes(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if bytes < 1_000 {
-        return format!("{bytes} B");
-    }
-    let mut tenths = bytes / 100;
-    let mut unit = 0;
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1_000;
-        unit += 1;
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
 }
 
 /// Steps done as a whole percentage, if there is anything to measure by.

@@ -9,6 +9,7 @@ pub mod id;
 pub mod job;
 pub mod policy;
 mod seat_hosts;
+mod size;
 pub mod time;
 
 pub use access::{AccessMode, Admin, Viewer};
@@ -17,4 +18,5 @@ pub use id::{JobId, LeaseToken, SeatId, UploadId, WorkerId};
 pub use job::{Job, JobState, Lease, ReturnReason};
 pub use policy::{Priority, SchedulingMode, StartWindow, WaitReason};
 pub use seat_hosts::SeatHosts;
+pub use size::readable_size;
 pub use time::{Clock, Timestamp};

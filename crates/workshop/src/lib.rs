@@ -50,7 +50,6 @@ use uuid::Uuid;
 pub use accounts::SeatLink;
 pub use activity::{ActivityEntry, ActivityFilter};
 pub use catalog::{CatalogView, SeatObjectInfo};
-pub use comfy_api::models::EXTENSIONS as MODEL_EXTENSIONS;
 pub use editor::JobsQuery;
 pub use error::WorkshopError;
 pub use health::Health;

@@ -3,15 +3,12 @@
 //! Invariant: a row tells the content of its file. The file is placed first, so that a stop
 //! between the two leaves at worst a row of before, whose hash the worker finds wrong.
 
-use comfy_api::models::OwnModel;
+use comfy_api::models::{EXTENSIONS, OwnModel};
 use domain::{JobId, LeaseToken, SeatId};
 use store::SeatModel;
 
 use crate::files::{FileName, FilesError, OpenFile, ReceivedFile};
 use crate::{Workshop, WorkshopError};
-
-/// What a model's name ends in. The other formats are pickles, which run code when they are loaded.
-pub const MODEL_EXTENSIONS: [&str; 2] = [".safetensors", ".gguf"];
 
 /// A model that is open for its worker.
 #[derive(Debug)]
@@ -62,7 +59,7 @@ impl Workshop {
             return Err(WorkshopError::BadRequest(format!("the engine takes no models into `{folder}`")));
         };
         let extension = name.split_extension().1;
-        if !MODEL_EXTENSIONS.contains(&extension) || !taken.iter().any(|taken| taken == extension) {
+        if !EXTENSIONS.contains(&extension) || !taken.iter().any(|taken| taken == extension) {
             let taken = taken.join(" or ");
             return Err(WorkshopError::BadRequest(format!("a model in `{folder}` must end in {taken}")));
         }

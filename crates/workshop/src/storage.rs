@@ -255,7 +255,7 @@ impl Workshop {
 
 impl fmt::Display for NoRoom {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let size = readable_size;
+        let size = domain::readable_size;
         match self.limit {
             RoomLimit::Seat { used_bytes, quota_bytes } => {
                 write!(formatter, "Your files take {} of your {}", size(used_bytes), size(quota_bytes))?;
@@ -289,21 +289,6 @@ impl fmt::Display for NoRoom {
 }
 
 impl std::error::Error for NoRoom {}
-
-/// A size in decimal units, as the portal shows them: `512 B`, `1.4 MB`.
-pub(crate) fn readable_size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
-    if bytes < 1_000 {
-        return format!("{bytes} B");
-    }
-    let mut tenths = bytes / 100;
-    let mut unit = 0;
-    while tenths >= 10_000 && unit + 1 < UNITS.len() {
-        tenths /= 1_000;
-        unit += 1;
-    }
-    format!("{}.{} {}", tenths / 10, tenths % 10, UNITS[unit])
-}
 
 #[cfg(test)]
 mod tests {

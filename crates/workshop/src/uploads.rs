@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use comfy_api::model_file::{ModelFileError, ModelFormat, NotAModel};
-use domain::{SeatId, Timestamp, UploadId};
+use domain::{SeatId, Timestamp, UploadId, readable_size};
 pub use store::{StoredUpload, UploadOutcome, UploadTarget};
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -18,7 +18,6 @@ use crate::files::{
     SeatPath, Upload,
 };
 use crate::hub::lock;
-use crate::storage::readable_size;
 use crate::{Inner, Workshop, WorkshopError};
 
 /// An upload that nothing has arrived for so long is dropped.

@@ -1,5 +1,7 @@
 //! The results under the filter, page after page, and what is done with them.
 
+use std::collections::HashSet;
+
 use domain::SeatId;
 use leptos::prelude::*;
 
@@ -73,6 +75,10 @@ pub(super) fn Results(
         let newest = newest.get().and_then(Result::err);
         newest.or_else(|| read_older.value().get().and_then(Result::err))
     };
+    // Looked up once for all: each tile asks, and there may be thousands.
+    let favourites: Memo<HashSet<i64>> = Memo::new(move |_| {
+        shown.with(|shown| shown.items.iter().filter(|item| item.is_favourite).map(|item| item.id).collect())
+    });
     let undo = Memo::new(move |_| newest.get().and_then(Result::ok).and_then(|(_, page)| page.undo));
     let is_empty = Memo::new(move |_| {
         newest.get().is_some_and(|newest| newest.is_ok()) && shown.with(|shown| shown.items.is_empty())
@@ -94,9 +100,7 @@ pub(super) fn Results(
                 key=|item| item.id
                 children=move |item| {
                     let id = item.id;
-                    let is_favourite = Signal::derive(move || {
-                        shown.with(|shown| shown.items.iter().any(|item| item.id == id && item.is_favourite))
-                    });
+                    let is_favourite = Signal::derive(move || favourites.with(|ids| ids.contains(&id)));
                     view! { <li><Tile seat item is_favourite selected choosing/></li> }
                 }
             />
