@@ -16,6 +16,7 @@ mod live;
 mod notify;
 mod pages;
 pub mod paths;
+mod scope;
 #[cfg(feature = "ssr")]
 mod shell;
 pub mod theme;

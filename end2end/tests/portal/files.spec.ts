@@ -90,8 +90,7 @@ test('a cut connection goes on by itself, and a reload with the same file', asyn
   const second = { ...big, name: 'second.mp4' };
   await panel.getByLabel('Add files').setInputFiles(second);
   await expect(upload(panel, 'second.mp4')).toHaveAttribute('data-phase', 'retrying');
-  // The editor in its frame takes its time to load, and is not what this is about.
-  await anna.page.goto(anna.address('files'), { waitUntil: 'commit' });
+  await anna.page.goto(anna.address('files'));
   await anna.hydrated();
   await anna.page.unroute('**/uploads/*');
   const begun = upload(panel, 'second.mp4');

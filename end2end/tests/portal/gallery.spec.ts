@@ -37,11 +37,11 @@ test('results are filtered by kind and favourites, in the address and without sc
   await expect(anna.tiles).toHaveCount(1);
   await expect(anna.tiles).toHaveAccessibleName('clip_00001_.mp4');
 
-  await anna.page.goto(`${anna.address('gallery')}&favourites=1`, { waitUntil: 'commit' });
+  await anna.page.goto(`${anna.address('gallery')}&favourites=1`);
   await expect(anna.tiles).toHaveCount(1);
   await expect(anna.tiles).toHaveAccessibleName('blue_00001_.png');
 
-  await anna.page.goto(`${anna.address('gallery')}&type=audio`, { waitUntil: 'commit' });
+  await anna.page.goto(`${anna.address('gallery')}&type=audio`);
   await expect(anna.page.getByRole('complementary', { name: 'Gallery' })).toContainText('Nothing matches');
 });
 

@@ -8,6 +8,7 @@ mod gallery;
 mod isolation;
 mod lifecycle;
 mod models;
+mod pages;
 mod path_attacks;
 mod prompt;
 mod recovery;

@@ -13,6 +13,7 @@ use crate::components::{
     ConfirmedAction, CopyField, EmptyState, Moment, Notice, SubmitButton, Tone, Weight, hidden,
 };
 use crate::pages::frame::Loading;
+use crate::scope::within_page;
 
 /// As many characters as the workshop takes.
 const LONGEST_NAME: &str = "40";
@@ -27,8 +28,10 @@ pub(crate) fn Programs(
 ) -> impl IntoView {
     let make = ServerAction::<MakeApiToken>::new();
     let revoke = ServerAction::<RevokeApiToken>::new();
-    let access =
-        Resource::new(move || (make.version().get(), revoke.version().get()), move |_| read_api_access(seat));
+    let access = Resource::new(
+        move || (make.version().get(), revoke.version().get()),
+        move |_| within_page(read_api_access(seat)),
+    );
     view! {
         <section class="programs" aria-labelledby="programs">
             <h2 id="programs">"Use it from a program"</h2>

@@ -17,6 +17,7 @@ use crate::pages::admin::activity::log::ActivityLog;
 use crate::pages::admin::activity::older::Older;
 use crate::pages::admin::activity::query::{ActivityQuery, activity_query};
 use crate::pages::frame::Loading;
+use crate::scope::within_page;
 
 type Entries = Result<Vec<ActivityView>, AppError>;
 
@@ -25,9 +26,11 @@ pub(crate) fn Activity(view: Signal<AdminView>) -> impl IntoView {
     let query = activity_query();
     let first = Resource::new(
         move || query.get(),
-        |query| async move {
-            // The page has the latest of all already.
-            if query.is_live() { Ok(Vec::new()) } else { read(query).await }
+        |query| {
+            within_page(async move {
+                // The page has the latest of all already.
+                if query.is_live() { Ok(Vec::new()) } else { read(query).await }
+            })
         },
     );
     view! {

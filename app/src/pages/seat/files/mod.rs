@@ -25,13 +25,14 @@ use crate::pages::seat::files::room::RoomMeter;
 pub(crate) use crate::pages::seat::files::transfers::provide_transfers;
 use crate::pages::seat::files::under_way::UnderWay;
 use crate::pages::seat::undo::UndoNotice;
+use crate::scope::within_page;
 
 /// What the tab shows, read again whenever it changes.
 type Files = Resource<Result<FilesView, AppError>>;
 
 #[component]
 pub(crate) fn FilesPanel(seat: SeatId, revision: Memo<u64>, is_observer: bool) -> impl IntoView {
-    let files: Files = Resource::new(move || revision.get(), move |_| read_files(seat));
+    let files: Files = Resource::new(move || revision.get(), move |_| within_page(read_files(seat)));
     // As in the gallery: read above this boundary, it would reload the editor.
     view! {
         <section class="files">

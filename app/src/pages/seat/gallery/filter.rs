@@ -9,6 +9,7 @@ use crate::api::gallery::{GalleryChoicesView, read_gallery_choices};
 use crate::api::gallery_query::GalleryQuery;
 use crate::format;
 use crate::pages::seat::drawer::Panel;
+use crate::scope::within_page;
 
 #[component]
 pub(super) fn GalleryFilter(seat: SeatId, revision: Memo<u64>, query: Memo<GalleryQuery>) -> impl IntoView {
@@ -17,7 +18,7 @@ pub(super) fn GalleryFilter(seat: SeatId, revision: Memo<u64>, query: Memo<Galle
     Effect::new(move |_| ahead.set(minutes_ahead()));
     let choices = Resource::new(
         move || (revision.get(), ahead.get()),
-        move |(_, ahead)| read_gallery_choices(seat, ahead),
+        move |(_, ahead)| within_page(read_gallery_choices(seat, ahead)),
     );
     // Without choices there is nothing to choose from; the results below say why, if they fail too.
     let shown = Memo::new(move |before: Option<&GalleryChoicesView>| match choices.get() {

@@ -21,6 +21,7 @@ use crate::pages::frame::Loading;
 use crate::pages::seat::gallery::filter::GalleryFilter;
 use crate::pages::seat::gallery::results::Results;
 use crate::pages::seat::gallery::take_home::TakeHome;
+use crate::scope::within_page;
 
 /// The filter's query, and the newest page under it.
 type Newest = Resource<Result<(String, GalleryPage), AppError>>;
@@ -36,9 +37,11 @@ pub(crate) fn GalleryPanel(
     let query = Memo::new(move |_| parameters.with(|map| GalleryQuery::read(|name| map.get(name))));
     let newest: Newest = Resource::new(
         move || (revision.get(), query.with(GalleryQuery::to_query)),
-        move |(_, query)| async move {
-            let page = read_gallery(seat, query.clone(), None).await?;
-            Ok((query, page))
+        move |(_, query)| {
+            within_page(async move {
+                let page = read_gallery(seat, query.clone(), None).await?;
+                Ok((query, page))
+            })
         },
     );
     // All that reads a resource lives below these boundaries. Read above them, each new

@@ -6,10 +6,11 @@ use leptos::prelude::*;
 use crate::api::take_home::read_take_home_link;
 use crate::components::CopyField;
 use crate::paths;
+use crate::scope::within_page;
 
 #[component]
 pub(super) fn TakeHome(seat: SeatId) -> impl IntoView {
-    let link = Resource::new(|| (), move |()| read_take_home_link(seat));
+    let link = Resource::new(|| (), move |()| within_page(read_take_home_link(seat)));
     view! {
         <details class="take-home">
             <summary>"Take everything home"</summary>

@@ -12,13 +12,15 @@ use crate::components::{EmptyState, Notice, Tone};
 use crate::error::AppError;
 use crate::pages::frame::Loading;
 use crate::pages::seat::workflows::entry::Entry;
+use crate::scope::within_page;
 
 type Workflows = Resource<Result<Vec<WorkflowView>, AppError>>;
 
 #[component]
 pub(crate) fn WorkflowsPanel(seat: SeatId, is_observer: bool) -> impl IntoView {
     let restore = ServerAction::<RestoreWorkflow>::new();
-    let workflows: Workflows = Resource::new(move || restore.version().get(), move |_| read_workflows(seat));
+    let workflows: Workflows =
+        Resource::new(move || restore.version().get(), move |_| within_page(read_workflows(seat)));
     // All that reads the resource lives below this boundary. Read above it, it would
     // suspend the whole page and with it reload the editor.
     view! {
