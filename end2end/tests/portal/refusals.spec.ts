@@ -44,6 +44,7 @@ test('a join link that is cut off leads to the start page, which says so', async
   const stranger = await arrive();
   await stranger.page.goto(stranger.seat.joinUrl.slice(0, -3));
   await expect(stranger.page).toHaveURL(/\/\?notice=bad-link$/);
+  await expect(stranger.page.locator('html[data-hydrated="true"]')).toBeAttached();
   await expect(stranger.page.getByText('That join link does not work')).toBeVisible();
   expect(await stranger.context.cookies()).toEqual([]);
 });
