@@ -23,6 +23,8 @@ pub struct WorkerConfig {
     pub comfyui_args: Vec<String>,
     pub comfyui_base_dir: PathBuf,
     pub engine_start_timeout: Duration,
+    /// How long a ComfyUI that runs something may leave every question unanswered.
+    pub engine_hang_limit: Duration,
     pub cache_dir: PathBuf,
     /// How much room participants' models may take beside ComfyUI's own.
     pub model_cache_bytes: u64,
@@ -50,6 +52,7 @@ impl WorkerConfig {
             comfyui_args: settings.words("COMFYUI_ARGS"),
             comfyui_base_dir: settings.path("COMFYUI_BASE_DIR"),
             engine_start_timeout: settings.seconds("ENGINE_START_TIMEOUT_SECONDS", 1..=86_400),
+            engine_hang_limit: settings.seconds("ENGINE_HANG_SECONDS", 5..=86_400),
             cache_dir: settings.path("CACHE_DIR"),
             model_cache_bytes: settings.bytes("MODEL_CACHE_BYTES"),
             logging: LogOptions::read(&mut settings),
@@ -95,6 +98,7 @@ mod tests {
         assert_eq!(config.comfyui_port, 8188);
         assert_eq!(config.model_cache_bytes, 200 << 30);
         assert_eq!(config.engine_start_timeout, Duration::from_secs(300));
+        assert_eq!(config.engine_hang_limit, Duration::from_secs(300));
         assert!(!config.worker_name.is_empty());
         assert!(!format!("{config:?}").contains("hunter2"));
     }

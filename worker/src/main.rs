@@ -68,7 +68,13 @@ fn options(config: WorkerConfig) -> anyhow::Result<WorkerOptions> {
         cache_capacity_bytes: CACHE_CAPACITY_BYTES,
         model_capacity_bytes: config.model_cache_bytes,
         engine_input_capacity_bytes: CACHE_CAPACITY_BYTES,
-        engine: EngineOptions { source, timing: EngineTiming::new(config.engine_start_timeout) },
+        engine: EngineOptions {
+            source,
+            timing: EngineTiming {
+                hang_limit: config.engine_hang_limit,
+                ..EngineTiming::new(config.engine_start_timeout)
+            },
+        },
     })
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use queue::report::EngineState;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::{Engine, EngineEnd, EngineTiming, Restart};
@@ -15,11 +16,11 @@ pub async fn watch(
     mut restart_requests: mpsc::UnboundedReceiver<Restart>,
     shutdown: CancellationToken,
 ) {
-    let mut misses = 0;
+    let (mut misses, mut answered) = (0, Instant::now());
     loop {
         match tokio::time::timeout(timing.check_limit, engine.client().queue()).await {
             Ok(Ok(_)) => {
-                misses = 0;
+                (misses, answered) = (0, Instant::now());
                 if engine.state() != EngineState::Ready {
                     tracing::info!("comfyui answers at {}", engine.client().base_url());
                     engine.set_ready();
@@ -29,7 +30,7 @@ pub async fn watch(
                 misses += 1;
                 // Where nothing listens any more, ComfyUI is gone; a busy one only answers late.
                 let nothing_there = matches!(&missed, Ok(Err(error)) if error.never_arrived());
-                let gone = nothing_there || (misses >= timing.misses && !engine.is_busy());
+                let gone = nothing_there || timing.is_hung(misses, answered.elapsed(), engine.is_busy());
                 if gone && !matches!(engine.state(), EngineState::Down { .. }) {
                     let reason = format!("comfyui does not answer at {}", engine.client().base_url());
                     tracing::warn!("{reason}");

@@ -64,6 +64,9 @@ pub struct EngineTiming {
     pub check_limit: Duration,
     /// After this many questions without answer, with nothing running, it counts as hung.
     pub misses: u32,
+    /// With something running it counts as hung after so long without an answer: a node that
+    /// holds Python's interpreter lock delays every answer.
+    pub hang_limit: Duration,
 }
 
 impl EngineTiming {
@@ -73,6 +76,26 @@ impl EngineTiming {
             check_every: Duration::from_secs(5),
             check_limit: Duration::from_secs(5),
             misses: 6,
+            hang_limit: Duration::from_secs(300),
         }
+    }
+
+    /// Whether a ComfyUI that left so many questions in a row unanswered, over this time, is hung.
+    pub(super) fn is_hung(&self, misses: u32, silence: Duration, is_busy: bool) -> bool {
+        if is_busy { silence >= self.hang_limit } else { misses >= self.misses }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_busy_comfyui_may_be_silent_for_longer_but_not_for_ever() {
+        let timing = EngineTiming::new(Duration::from_secs(1));
+        assert!(!timing.is_hung(5, Duration::from_secs(50), false));
+        assert!(timing.is_hung(6, Duration::from_secs(60), false));
+        assert!(!timing.is_hung(29, Duration::from_secs(299), true));
+        assert!(timing.is_hung(30, Duration::from_secs(300), true));
     }
 }

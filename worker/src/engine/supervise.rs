@@ -135,12 +135,14 @@ impl Life<'_> {
         tracing::info!("comfyui is ready after {:.1} s", started.elapsed().as_secs_f32());
         self.well_since = Some(Instant::now());
         self.engine.set_ready();
-        let mut misses = 0;
-        while misses < self.timing.misses {
+        let (mut misses, mut answered) = (0, Instant::now());
+        while !self.timing.is_hung(misses, answered.elapsed(), self.engine.is_busy()) {
             tokio::time::sleep(self.timing.check_every).await;
-            // While a node runs, ComfyUI may be unable to answer for minutes and yet be well.
-            let well = self.engine.is_busy() || self.engine.answers(self.timing.check_limit).await;
-            misses = if well { 0 } else { misses + 1 };
+            if self.engine.answers(self.timing.check_limit).await {
+                (misses, answered) = (0, Instant::now());
+            } else {
+                misses += 1;
+            }
         }
         format!("comfyui hangs: {misses} questions in a row were not answered")
     }

@@ -80,6 +80,11 @@ pub const SETTINGS: &[Setting] = &[
     optional("COMFYUI_ARGS", "more arguments for ComfyUI, as on a command line"),
     plain("COMFYUI_BASE_DIR", "./data/engine", "input, output and temporary files of the started ComfyUI"),
     plain("ENGINE_START_TIMEOUT_SECONDS", "300", "how long ComfyUI may take to start"),
+    plain(
+        "ENGINE_HANG_SECONDS",
+        "300",
+        "how long ComfyUI may answer nothing while it runs a job, before it is restarted",
+    ),
     // Log
     plain("LOG", "info", "what is logged, such as info,workshop=debug"),
     plain("LOG_FORMAT", "text", "text for people, json for programs"),
