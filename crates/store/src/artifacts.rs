@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 
-use domain::{JobId, SeatId, Timestamp};
+use domain::job::TransitionError;
+use domain::{JobId, LeaseToken, SeatId, Timestamp};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::gallery::Media;
+use crate::jobs::row::stored_job;
 use crate::{Store, StoreError};
 
 /// Which of a job's outputs a file is.
@@ -49,8 +51,18 @@ pub struct Artifact {
 }
 
 impl Store {
-    /// Keeps the file's row; an earlier attempt's row for the same output is overwritten.
-    pub async fn save_artifact(&self, new: &NewArtifact) -> Result<(), StoreError> {
+    /// Keeps the file's row if this is still the job's lease; an earlier attempt's row for the same
+    /// output is overwritten.
+    pub async fn save_artifact(&self, new: &NewArtifact, token: LeaseToken) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        let job = sqlx::query("SELECT * FROM jobs WHERE id = ?")
+            .bind(new.job.to_string())
+            .fetch_optional(&mut *transaction)
+            .await
+            .map_err(StoreError::query("read a job"))?;
+        if !stored_job(&job.ok_or(StoreError::NoSuchJob(new.job))?)?.job.is_held_by(token) {
+            return Err(TransitionError::StaleLease.into());
+        }
         sqlx::query(
             "INSERT INTO artifacts (job_id, seat, attempt, node, output_key, position, filename, subfolder, kind,
                  media_type, media, bytes, sha256, created_at, workflow)
@@ -75,9 +87,35 @@ impl Store {
         .bind(i64::try_from(new.bytes).unwrap_or(i64::MAX))
         .bind(&new.sha256)
         .bind(new.created_at.unix_ms())
-        .execute(&self.writer)
+        .execute(&mut *transaction)
         .await
         .map_err(StoreError::query("keep an artifact"))?;
+        transaction.commit().await.map_err(StoreError::query("keep an artifact"))
+    }
+
+    /// The files of jobs that have not ended.
+    pub async fn unfinished_artifacts(&self) -> Result<Vec<(SeatId, Artifact)>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT artifacts.* FROM artifacts JOIN jobs ON jobs.id = artifacts.job_id
+                 WHERE jobs.finished_at IS NULL AND artifacts.trash_item IS NULL",
+        )
+        .fetch_all(&self.reader)
+        .await
+        .map_err(StoreError::query("list artifacts of unfinished jobs"))?;
+        let of_seat = |row: &SqliteRow| {
+            let seat = SeatId::new(row.get("seat")).map_err(StoreError::corrupt("seat"))?;
+            Ok((seat, artifact(row)?))
+        };
+        rows.iter().map(of_seat).collect()
+    }
+
+    /// Forgets a file that is not there.
+    pub async fn forget_artifact(&self, id: i64) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM artifacts WHERE id = ?")
+            .bind(id)
+            .execute(&self.writer)
+            .await
+            .map_err(StoreError::query("forget an artifact"))?;
         Ok(())
     }
 

@@ -204,14 +204,14 @@ async fn a_second_attempt_shows_one_result() {
     let Fixture { store, folder: _folder } = fixture().await;
     store.insert_job(&new_job(1, 1)).await.unwrap();
     run(&store, job_id(1), 1).await;
-    store.save_artifact(&artifact(1, "9", "a_00001_.png")).await.unwrap();
-    store.save_artifact(&artifact(1, "10", "only_in_first_00001_.png")).await.unwrap();
+    store.save_artifact(&artifact(1, "9", "a_00001_.png"), token(1)).await.unwrap();
+    store.save_artifact(&artifact(1, "10", "only_in_first_00001_.png"), token(1)).await.unwrap();
     store
         .update_job(job_id(1), None, |job| job.release(token(1), ReturnReason::WorkerStopped, at(6)))
         .await
         .unwrap();
     run(&store, job_id(1), 2).await;
-    store.save_artifact(&artifact(2, "9", "a_00001_.png")).await.unwrap();
+    store.save_artifact(&artifact(2, "9", "a_00001_.png"), token(2)).await.unwrap();
     store
         .close_job(job_id(1), None, &JobResult::default(), |job| job.succeed(token(2), at(9)))
         .await
@@ -225,6 +225,21 @@ async fn a_second_attempt_shows_one_result() {
         .collect();
     assert_eq!(names, ["a_00001_.png"]);
     assert!(store.gallery(seat(2), &GalleryFilter::default(), None, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_stale_workers_file_leaves_no_trace() {
+    let Fixture { store, folder: _folder } = fixture().await;
+    store.insert_job(&new_job(1, 1)).await.unwrap();
+    run(&store, job_id(1), 1).await;
+    let stale = store.save_artifact(&artifact(1, "9", "a_00001_.png"), token(2)).await.unwrap_err();
+    assert!(stale.is_stale_lease(), "{stale}");
+    assert!(store.unfinished_artifacts().await.unwrap().is_empty());
+    store.save_artifact(&artifact(1, "9", "a_00001_.png"), token(1)).await.unwrap();
+    let unfinished = store.unfinished_artifacts().await.unwrap();
+    assert_eq!(unfinished.len(), 1);
+    store.forget_artifact(unfinished[0].1.id).await.unwrap();
+    assert!(store.unfinished_artifacts().await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -341,7 +356,7 @@ async fn an_erased_seat_leaves_nothing_and_the_others_everything() {
         store.insert_job(&new_job(number, owner)).await.unwrap();
     }
     run(&store, job_id(1), 1).await;
-    store.save_artifact(&artifact(1, "9", "a_00001_.png")).await.unwrap();
+    store.save_artifact(&artifact(1, "9", "a_00001_.png"), token(1)).await.unwrap();
     store
         .close_job(job_id(1), None, &JobResult::default(), |job| job.succeed(token(1), at(9)))
         .await

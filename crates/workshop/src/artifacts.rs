@@ -29,9 +29,8 @@ impl Workshop {
             filename: query.filename.clone(),
             existing: earlier.map(|artifact| (artifact.subfolder, artifact.filename)),
         };
-        let placed = files.place_artifact(name, body).await?;
-        // The upload may have outlived the lease: a stale worker's file must not become a result.
-        self.current_attempt(id, query.token).await?;
+        let received = files.receive_artifact(name, body).await?;
+        let placed = received.description().clone();
         let artifact = NewArtifact {
             job: id,
             seat,
@@ -48,10 +47,27 @@ impl Workshop {
             sha256: placed.sha256,
             created_at: self.now(),
         };
-        self.store().save_artifact(&artifact).await?;
+        // The row comes first and only with the lease, which the transfer may have outlived: what a
+        // stale worker brings is never seen. Should the server be killed before the file is in its
+        // place, the job has not ended, and the next start or attempt puts it right.
+        self.store().save_artifact(&artifact, query.token).await?;
+        files.place_artifact(received).await?;
         self.note_growth(seat, placed.bytes);
         self.inner.hub.gallery_changed(seat);
         Ok(PlacedFile { filename: placed.filename, subfolder: placed.subfolder, kind: query.kind.clone() })
+    }
+
+    /// Forgets results whose files were not in their place when the server was killed.
+    pub(crate) async fn forget_missing_artifacts(&self) -> Result<(), WorkshopError> {
+        for (seat, artifact) in self.store().unfinished_artifacts().await? {
+            let kind = artifact.kind.parse().map_err(|_| bad_kind(&artifact.kind))?;
+            let files = self.files().seat(seat).await?;
+            if !files.has_artifact(kind, &artifact.subfolder, &artifact.filename).await? {
+                tracing::info!(job.id = %artifact.job, "a result had not come to its place: its job makes it again");
+                self.store().forget_artifact(artifact.id).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn current_attempt(
@@ -60,9 +76,12 @@ impl Workshop {
         token: LeaseToken,
     ) -> Result<(domain::SeatId, u32), WorkshopError> {
         let stored = self.store().job(id).await?;
-        let is_current =
-            stored.job.lease().is_some_and(|lease| lease.token == token && lease.worker.is_some());
-        if is_current { Ok((stored.job.seat, stored.job.attempt)) } else { Err(WorkshopError::StaleLease) }
+        let was_claimed = stored.job.lease().is_none_or(|lease| lease.worker.is_some());
+        if stored.job.is_held_by(token) && was_claimed {
+            Ok((stored.job.seat, stored.job.attempt))
+        } else {
+            Err(WorkshopError::StaleLease)
+        }
     }
 }
 

@@ -165,6 +165,7 @@ impl Workshop {
         workshop.load_durations().await?;
         workshop.load_catalog().await?;
         workshop.renew_leases_after_restart().await?;
+        workshop.forget_missing_artifacts().await?;
         workshop.drop_unknown_parts().await?;
         workshop.finish_trash().await?;
         Ok(workshop)

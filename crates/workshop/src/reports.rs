@@ -301,7 +301,7 @@ impl Workshop {
     ) -> Result<T, WorkshopError> {
         if self.inner.runs.with(id, token, |_| ()).is_none() {
             let stored = self.store().job(id).await?;
-            if stored.job.lease().is_none_or(|lease| lease.token != token) {
+            if !stored.job.is_held_by(token) {
                 return Err(WorkshopError::StaleLease);
             }
             self.prepare(&stored, token).await.map_err(|error| match error {

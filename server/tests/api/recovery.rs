@@ -79,6 +79,35 @@ async fn a_lost_workers_job_runs_again_first_with_one_result() {
     assert_eq!(next.job.to_string(), later);
 }
 
+/// As where the server was killed between keeping a result's row and moving its file.
+#[tokio::test]
+async fn a_result_whose_file_never_came_to_its_place_is_made_again() {
+    let app = TestApp::start().await;
+    let mut worker = app.worker().await;
+    let seat = app.seat(1).await;
+    let id = seat.queue(&picture(1)).await;
+    app.dispatch().await;
+    let task = worker.take().unwrap();
+    let assignment = worker.claim(&task).await;
+    worker.start(&task).await;
+    worker.upload(&task, &assignment, b"whole").await;
+    let file = app.folder.path().join("seats/user001/output/picture_00001_.png");
+    std::fs::remove_file(&file).unwrap();
+
+    let app = app.restart().await;
+    assert!(app.store.unfinished_artifacts().await.unwrap().is_empty());
+    app.clock.advance(LEASE + SECOND);
+    app.dispatch().await;
+    let mut worker = app.worker().await;
+    app.dispatch().await;
+    let again = worker.take().expect("handed out again");
+    worker.run(&again, b"again").await;
+    assert_eq!(std::fs::read(&file).unwrap(), b"again");
+    let seat = app.seat(1).await;
+    let history = seat.comfy("/api/history").await.json();
+    assert_eq!(history[&id]["outputs"]["2"]["images"].as_array().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_task_delivered_twice_runs_once() {
     let app = TestApp::start().await;

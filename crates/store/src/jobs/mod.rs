@@ -1,7 +1,7 @@
 //! Jobs: the state machine's rows, their graphs and their results.
 
 mod read;
-mod row;
+pub(crate) mod row;
 mod write;
 
 pub use write::JobUpdate;

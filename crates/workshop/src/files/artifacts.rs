@@ -1,6 +1,7 @@
 //! The output files of jobs, numbered in the seat's own folders.
 
 use std::str::FromStr;
+use std::sync::Arc;
 
 use cap_std::fs::Dir;
 use store::Media;
@@ -13,7 +14,7 @@ use super::location::{FileLocation, FolderKind, UnknownFolder, folder_path};
 use super::media_type::media_type;
 use super::numbering::NumberedName;
 use super::path::{FileName, SeatPath};
-use super::seat::{SeatFiles, SeatShared};
+use super::seat::{SeatFiles, SeatShared, lock};
 
 /// What an output file is to be called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +35,7 @@ pub enum ArtifactKind {
     Temp,
 }
 
-/// Where an output file is now.
+/// What an output file is, and where it belongs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PlacedArtifact {
     pub subfolder: String,
@@ -47,17 +48,69 @@ pub struct PlacedArtifact {
     pub sha256: String,
 }
 
+/// An output file that has arrived whole. Its name is its own, but nobody sees it before it is
+/// placed; dropped, it leaves nothing.
+pub struct ReceivedArtifact {
+    received: ReceivedFile,
+    location: FileLocation,
+    description: PlacedArtifact,
+    _reservation: Option<Reservation>,
+}
+
+/// A free name that nobody else is given until this is dropped.
+struct Reservation {
+    shared: Arc<SeatShared>,
+    path: String,
+}
+
 impl SeatFiles {
-    /// Streams a job's output file in and puts it in its place.
-    pub async fn place_artifact(
+    /// Streams a job's output file in and chooses its name.
+    pub async fn receive_artifact(
         &self,
         name: ArtifactName,
         body: impl AsyncRead + Send + Unpin,
-    ) -> Result<PlacedArtifact, FilesError> {
+    ) -> Result<ReceivedArtifact, FilesError> {
         let place = Place::parse(name)?;
         // The worker is the operator's own program, and a video may be large: no limit but the disk.
         let received = self.receive_all(body, u64::MAX).await?;
-        self.blocking(move |shared, folder| shared.place_artifact(folder, received, place)).await
+        let shared = Arc::clone(self.shared());
+        self.blocking(move |_, folder| shared.choose_place(folder, received, place)).await
+    }
+
+    /// Puts an output file in its place, over an earlier attempt's.
+    pub async fn place_artifact(&self, artifact: ReceivedArtifact) -> Result<(), FilesError> {
+        self.blocking(move |_, folder| {
+            let path = artifact.location.path();
+            folder.create_dir_all(artifact.location.folder()).map_err(FilesError::of("make a subfolder"))?;
+            artifact.received.move_to(folder, &path)
+        })
+        .await
+    }
+
+    /// Whether this output file is in its place.
+    pub async fn has_artifact(
+        &self,
+        kind: ArtifactKind,
+        subfolder: &str,
+        filename: &str,
+    ) -> Result<bool, FilesError> {
+        let location = FileLocation::parse(kind.into(), subfolder, filename)?;
+        let look = move |_: &SeatShared, folder: &Dir| {
+            folder.try_exists(location.path()).map_err(FilesError::of("look for an output"))
+        };
+        self.blocking(look).await
+    }
+}
+
+impl ReceivedArtifact {
+    pub fn description(&self) -> &PlacedArtifact {
+        &self.description
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        lock(&self.shared.reserved).remove(&self.path);
     }
 }
 
@@ -102,29 +155,34 @@ impl Place {
 }
 
 impl SeatShared {
-    fn place_artifact(
-        &self,
+    fn choose_place(
+        self: Arc<Self>,
         folder: &Dir,
         received: ReceivedFile,
         place: Place,
-    ) -> Result<PlacedArtifact, FilesError> {
-        let _choosing = self.choose_name();
-        let location = match place {
-            Place::Existing(location) => {
-                folder.create_dir_all(location.folder()).map_err(FilesError::of("make a subfolder"))?;
-                location
-            }
+    ) -> Result<ReceivedArtifact, FilesError> {
+        let (location, reservation) = match place {
+            Place::Existing(location) => (location, None),
             Place::Numbered { kind, subfolder, engine_name } => {
+                let _choosing = self.choose_name();
                 let path = folder_path(kind, &subfolder);
                 folder.create_dir_all(&path).map_err(FilesError::of("make a subfolder"))?;
                 let numbered = NumberedName::of(&engine_name);
-                let present = names_in(folder, &path)?;
-                let name = numbered.with_number(numbered.next_number(present.iter().map(String::as_str)))?;
-                FileLocation { kind, subfolder, name }
+                let mut taken = names_in(folder, &path)?;
+                let reserved = lock(&self.reserved);
+                let below =
+                    |reserved: &String| Some(reserved.strip_prefix(&path)?.strip_prefix('/')?.to_owned());
+                taken.extend(reserved.iter().filter_map(below));
+                drop(reserved);
+                let name = numbered.with_number(numbered.next_number(taken.iter().map(String::as_str)))?;
+                let location = FileLocation { kind, subfolder, name };
+                let path = location.path();
+                lock(&self.reserved).insert(path.clone());
+                (location, Some(Reservation { shared: Arc::clone(&self), path }))
             }
         };
         let media_type = media_type(location.name.as_str());
-        let placed = PlacedArtifact {
+        let description = PlacedArtifact {
             subfolder: location.subfolder.to_string(),
             filename: location.name.to_string(),
             media_type: media_type.to_owned(),
@@ -132,8 +190,7 @@ impl SeatShared {
             bytes: received.bytes(),
             sha256: received.sha256().to_owned(),
         };
-        received.move_to(folder, &location.path())?;
-        Ok(placed)
+        Ok(ReceivedArtifact { received, location, description, _reservation: reservation })
     }
 }
 
@@ -157,8 +214,33 @@ mod tests {
         ArtifactName { kind: ArtifactKind::Output, subfolder, filename, existing: None }
     }
 
+    async fn put(seat: &TestSeat, name: ArtifactName, content: &[u8]) -> PlacedArtifact {
+        let received = seat.files.receive_artifact(name, content).await.unwrap();
+        let placed = received.description().clone();
+        seat.files.place_artifact(received).await.unwrap();
+        placed
+    }
+
     async fn place(seat: &TestSeat, subfolder: &str, filename: &str) -> PlacedArtifact {
-        seat.files.place_artifact(output(subfolder, filename), filename.as_bytes()).await.unwrap()
+        put(seat, output(subfolder, filename), filename.as_bytes()).await
+    }
+
+    #[tokio::test]
+    async fn a_file_that_has_arrived_is_seen_only_once_it_is_placed() {
+        let seat = TestSeat::new().await;
+        let name = output("", "a_00001_.png");
+        let first = seat.files.receive_artifact(name.clone(), &b"first"[..]).await.unwrap();
+        assert!(seat.names("output").is_empty());
+        let has = || seat.files.has_artifact(ArtifactKind::Output, "", "a_00001_.png");
+        assert!(!has().await.unwrap());
+        let second = seat.files.receive_artifact(name.clone(), &b"second"[..]).await.unwrap();
+        assert_eq!(second.description().filename, "a_00002_.png", "the first name is spoken for");
+        drop(first);
+        let third = seat.files.receive_artifact(name, &b"third"[..]).await.unwrap();
+        assert_eq!(third.description().filename, "a_00003_.png");
+        drop((second, third));
+        assert_eq!(place(&seat, "", "a_00001_.png").await.filename, "a_00001_.png", "and given up again");
+        assert!(has().await.unwrap());
     }
 
     #[tokio::test]
@@ -184,7 +266,7 @@ mod tests {
         place(&seat, "cats", "a_00001_.png").await;
         let existing = Some((first.subfolder.clone(), first.filename.clone()));
         let again = ArtifactName { existing, ..output("cats", "a_00009_.png") };
-        let second = seat.files.place_artifact(again, &b"again"[..]).await.unwrap();
+        let second = put(&seat, again, b"again").await;
         assert_eq!((second.subfolder, second.filename), (first.subfolder, first.filename));
         assert_ne!(second.sha256, first.sha256);
         assert_eq!(seat.read("output/cats/a_00001_.png"), "again");
@@ -213,12 +295,12 @@ mod tests {
         for (subfolder, filename) in
             [("..", "a.png"), ("a/../..", "a.png"), ("/x", "a.png"), ("", "../a.png")]
         {
-            let refused = seat.files.place_artifact(output(subfolder, filename), &b"x"[..]).await;
+            let refused = seat.files.receive_artifact(output(subfolder, filename), &b"x"[..]).await;
             assert!(matches!(refused, Err(FilesError::InvalidPath(_))), "{subfolder} {filename}");
         }
         let existing = Some(("..".to_owned(), "a.png".to_owned()));
         let refused =
-            seat.files.place_artifact(ArtifactName { existing, ..output("", "a.png") }, &b"x"[..]).await;
+            seat.files.receive_artifact(ArtifactName { existing, ..output("", "a.png") }, &b"x"[..]).await;
         assert!(refused.is_err());
         assert!("input".parse::<ArtifactKind>().is_err());
     }
@@ -229,7 +311,7 @@ mod tests {
 
         let seat = TestSeat::new().await;
         let body = b"half".chain(BrokenBody);
-        let refused = seat.files.place_artifact(output("", "a_00001_.png"), body).await;
+        let refused = seat.files.receive_artifact(output("", "a_00001_.png"), body).await;
         assert!(matches!(refused, Err(FilesError::BodyBroke(_))));
         assert!(seat.names("output").is_empty());
         seat.wait_until(|| seat.names("incoming").is_empty()).await;

@@ -1,6 +1,6 @@
 //! The folders of all seats, and one seat's folder behind its directory handle.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -41,6 +41,8 @@ pub(super) struct SeatShared {
     pub(super) folder: Dir,
     /// Held from choosing a free name to taking it, so that two uploads never choose the same.
     placing: Mutex<()>,
+    /// Names of outputs that have arrived and are about to be placed.
+    pub(super) reserved: Mutex<HashSet<String>>,
     /// Held from reading the settings to replacing them, so that no change is lost.
     pub(super) changing_settings: Mutex<()>,
     pub(super) hashes: Mutex<HashCache>,
@@ -104,6 +106,7 @@ impl SeatFiles {
             seat,
             folder,
             placing: Mutex::default(),
+            reserved: Mutex::default(),
             changing_settings: Mutex::default(),
             hashes: Mutex::default(),
             next_incoming: AtomicU64::new(0),
