@@ -1,6 +1,6 @@
 # What a person types. Each target is a script in scripts/, which can be run directly.
 .DEFAULT_GOAL := help
-.PHONY: help up test check setup build forecast screenshots clean
+.PHONY: help up test check setup build drill forecast screenshots clean
 
 help: ## This list
 	@sed -nE 's/^([a-z]+): ## /\1\t/p' Makefile | expand -t 14
@@ -19,6 +19,9 @@ setup: ## Install what running and testing need, and nothing more
 
 build: ## Server, worker and site in release
 	@scripts/setup run && exec scripts/build
+
+drill: ## Kill and cut everything at random, account for every job: SEED=7 JOBS=300
+	@scripts/setup test && exec scripts/drill --seed $(or $(SEED),1) --jobs $(or $(JOBS),300)
 
 forecast: ## Replay a class: do jobs start when people are told they will?
 	@exec scripts/forecast

@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("frontend", &["app"]),
     ("server", &["app", "comfy-api", "domain", "queue", "runtime", "scheduler", "store", "workshop"]),
     ("worker", &["comfy-api", "domain", "queue", "runtime"]),
+    ("drill", &[]),
 ];
 
 /// Crates that must stay pure: no runtime, no database, no network among their dependencies.
