@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tower_sessions::Session;
 
+use crate::attempts::Secret;
 use crate::bearer;
 use crate::error::HttpError;
 use crate::seat_hosts::Site;
@@ -218,7 +219,11 @@ pub async fn join(
     session: Session,
     site: Option<Extension<Site>>,
     Path(token): Path<String>,
+    parts: Parts,
 ) -> Result<Response, HttpError> {
+    if let Err(too_many) = state.attempts.count(Secret::JoinLink, &parts) {
+        return Ok(too_many.into_response());
+    }
     if let (Some(hosts), Some(Extension(site))) = (&state.config.seat_hosts, site) {
         let seat = state.workshop.seat_of_link(&token);
         let home = &state.config.public_url;
@@ -291,8 +296,12 @@ pub struct LoginForm {
 pub async fn admin_login(
     State(state): State<AppState>,
     session: Session,
+    parts: Parts,
     Form(form): Form<LoginForm>,
 ) -> Result<Response, HttpError> {
+    if let Err(too_many) = state.attempts.count(Secret::AdminPassword, &parts) {
+        return Ok(too_many.into_response());
+    }
     // argon2 is slow on purpose; it must not hold up the other requests.
     let credentials = std::sync::Arc::clone(&state.credentials);
     let is_right = tokio::task::spawn_blocking(move || credentials.is_admin_password(&form.password)).await;

@@ -29,7 +29,8 @@ use crate::state::AppState;
 
 /// How long a stop may take before it is forced.
 const STOP_LIMIT: Duration = Duration::from_secs(20);
-const DATABASE: &str = "comfy-multi.sqlite";
+/// The record, in the data folder.
+pub(crate) const DATABASE: &str = "comfy-multi.sqlite";
 const SESSION_CLEANING_PERIOD: Duration = Duration::from_secs(3600);
 
 /// Randomness of the operating system.
@@ -93,6 +94,7 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
             &worker_token,
             config.metrics_token.as_ref().map(runtime::Secret::expose),
         )),
+        attempts: Arc::default(),
         frontend: Arc::new(open_frontend(&config)?),
         worker_redis_url: worker_redis_url.into(),
         leptos: leptos_options(&config),
@@ -224,7 +226,7 @@ fn create_private_folder(path: &std::path::Path) -> anyhow::Result<()> {
         .with_context(|| format!("could not make DATA_DIR {}", path.display()))
 }
 
-fn open_frontend(config: &ServerConfig) -> anyhow::Result<Frontend> {
+pub(crate) fn open_frontend(config: &ServerConfig) -> anyhow::Result<Frontend> {
     let dir = config.frontend_dir.as_deref().context(
         "FRONTEND_DIR is not set: name the `static` folder of the Python package comfyui-frontend-package (`make setup` puts one in .tools/frontend/current)",
     )?;

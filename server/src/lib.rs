@@ -1,11 +1,14 @@
 //! The server: HTTP and WebSocket adapters over the workshop's use cases.
 
+pub mod attempts;
 pub mod auth;
+pub mod backup;
 mod bearer;
 pub mod comfy;
 pub mod commands;
 pub mod config;
 pub mod data_lock;
+pub mod doctor;
 pub mod error;
 mod gallery;
 mod health;

@@ -1,7 +1,9 @@
+use std::path::PathBuf;
+
 use clap::{ArgGroup, Parser, Subcommand};
 use domain::SeatId;
 use server::config::ServerConfig;
-use server::{commands, remove_files};
+use server::{backup, commands, doctor, remove_files};
 
 /// A ComfyUI for a whole workshop: one link each, one GPU for all.
 ///
@@ -24,6 +26,8 @@ enum Command {
         #[arg(long)]
         take_home: bool,
     },
+    /// Look at everything that a workshop needs, and say how to mend what is wrong.
+    Doctor,
     /// Remove for good what a seat, or everybody, made and brought: results, inputs, models,
     /// workflows, settings and jobs. Join links stay. Stop the server first.
     #[command(group = ArgGroup::new("whose").required(true).args(["seat", "all"]))]
@@ -37,6 +41,16 @@ enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Copy the record and all seats' files to a new folder, while the server runs.
+    Backup {
+        /// It must not exist yet. It will hold secrets.
+        folder: PathBuf,
+    },
+    /// Fill an empty DATA_DIR from a backup. Stop the server first.
+    Restore {
+        /// A folder that `backup` made.
+        folder: PathBuf,
+    },
 }
 
 #[tokio::main]
@@ -49,6 +63,9 @@ async fn main() -> anyhow::Result<()> {
             commands::serve(config).await
         }
         Command::Links { take_home } => commands::print_links(config, take_home).await,
+        Command::Doctor => doctor::doctor(config).await,
+        Command::Backup { folder } => backup::backup(config, folder).await,
+        Command::Restore { folder } => backup::restore(config, folder).await,
         Command::RemoveFiles { seat, all: _, yes } => remove_files::remove_files(config, seat, yes).await,
     }
 }

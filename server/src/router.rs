@@ -100,14 +100,10 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
     Router::new().fallback_service(by_host.layer(routes))
 }
 
-/// Where a seat's host could plant a cookie for the workshop's and the other seats' hosts,
-/// the browser is told to take this one from no host but its own.
+/// Over TLS the browser is told to take this cookie from no host but this very one, so that no
+/// sister of it, such as another seat's host, can plant one.
 fn cookie_name(config: &ServerConfig) -> &'static str {
-    if config.seat_hosts.is_some() && config.public_url.starts_with("https://") {
-        "__Host-comfy_multi"
-    } else {
-        "comfy_multi"
-    }
+    if config.public_url.starts_with("https://") { "__Host-comfy_multi" } else { "comfy_multi" }
 }
 
 fn header_default(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {

@@ -7,6 +7,7 @@ use leptos::config::LeptosOptions;
 use workshop::Workshop;
 use workshop::files::SeatFolders;
 
+use crate::attempts::Attempts;
 use crate::auth::Credentials;
 use crate::config::ServerConfig;
 
@@ -15,6 +16,7 @@ pub struct AppState {
     pub workshop: Workshop,
     pub config: Arc<ServerConfig>,
     pub credentials: Arc<Credentials>,
+    pub attempts: Arc<Attempts>,
     pub frontend: Arc<crate::comfy::frontend::Frontend>,
     /// As workers reach Redis.
     pub worker_redis_url: Arc<str>,

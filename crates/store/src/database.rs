@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::sqlite::{
     SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
 };
-use sqlx::{Row, Sqlite, Transaction};
+use sqlx::{ConnectOptions, Connection, Row, Sqlite, Transaction};
 
 use crate::StoreError;
 
@@ -90,4 +90,30 @@ impl Store {
         // session store wrote in between.
         self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(StoreError::query("begin a transaction"))
     }
+}
+
+/// Copies the database at `path`, as it is at one moment, to a file that is not there yet. Whoever
+/// else uses it goes on.
+pub async fn snapshot(path: &Path, target: &Path) -> Result<(), StoreError> {
+    let options =
+        SqliteConnectOptions::new().filename(path).read_only(true).busy_timeout(Duration::from_secs(30));
+    let mut connection = options.connect().await.map_err(StoreError::Open)?;
+    sqlx::query("VACUUM INTO ?")
+        .bind(target.to_string_lossy().into_owned())
+        .execute(&mut connection)
+        .await
+        .map_err(StoreError::query("copy the database"))?;
+    connection.close().await.map_err(StoreError::query("close the database"))
+}
+
+/// Whether the database at `path` can be read and is whole.
+pub async fn check(path: &Path) -> Result<(), StoreError> {
+    let options = SqliteConnectOptions::new().filename(path).read_only(true);
+    let mut connection = options.connect().await.map_err(StoreError::Open)?;
+    let row = sqlx::query("PRAGMA quick_check(1)").fetch_one(&mut connection).await;
+    let verdict = row.and_then(|row| match row.get::<String, _>(0) {
+        whole if whole == "ok" => Ok(()),
+        damage => Err(sqlx::Error::Protocol(damage)),
+    });
+    verdict.map_err(StoreError::query("check the database"))
 }

@@ -22,7 +22,7 @@ mod workers;
 
 pub use api_tokens::{NewApiToken, StoredApiToken};
 pub use artifacts::{Artifact, NewArtifact};
-pub use database::Store;
+pub use database::{Store, check, snapshot};
 pub use error::StoreError;
 pub use events::{Event, EventFilter, EventKind, RecordedEvent};
 pub use gallery::{DayCount, GalleryFilter, Media, UnknownMedia, WorkflowCount};

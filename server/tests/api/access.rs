@@ -169,3 +169,30 @@ async fn health_is_the_process_and_ready_is_what_it_needs() {
     assert_eq!(reply.status, 503);
     assert_ne!(reply.json()["dependencies"]["redis"], "ok");
 }
+
+#[tokio::test]
+async fn the_admin_password_cannot_be_guessed_at_leisure() {
+    let app = TestApp::start().await;
+    let guess = || async { app.anonymous().post_form("/admin/login", "password=guess").await };
+    for _ in 0..20 {
+        assert_eq!(guess().await.status, 303);
+    }
+    let refused = guess().await;
+    assert_eq!((refused.status, refused.header("retry-after").as_deref()), (429, Some("60")));
+    assert!(refused.text().contains("Wait a minute"), "{}", refused.text());
+    let right = app.anonymous().post_form("/admin/login", "password=instructor").await;
+    assert_eq!(right.status, 429, "the right one is not told from a wrong one");
+}
+
+#[tokio::test]
+async fn over_tls_the_session_belongs_to_this_very_host() {
+    let app = TestApp::start_with(AccessMode::Link, "PUBLIC_URL=https://workshop.example\n").await;
+    let link = app.workshop.join_links().remove(0);
+    let reply = app.anonymous().get(&link.join_path).await;
+    let cookie = reply.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-comfy_multi="), "{cookie}");
+    for part in ["; HttpOnly", "; Secure", "; SameSite=Lax", "; Path=/"] {
+        assert!(cookie.contains(part), "{part}: {cookie}");
+    }
+    assert!(!cookie.to_lowercase().contains("domain="), "{cookie}");
+}

@@ -4,6 +4,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 mod access;
+mod backup;
+mod doctor;
 mod gallery;
 mod isolation;
 mod lifecycle;

@@ -1,7 +1,6 @@
 //! The binary's `remove-files` and `links`, on the data of a workshop that has been held.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
 
 use domain::SeatId;
@@ -10,6 +9,7 @@ use store::{GalleryFilter, Store};
 use tempfile::TempDir;
 use workshop::trash::Discard;
 
+use crate::support::binary::{call, text};
 use crate::support::{TestApp, picture};
 
 /// Two seats that made and brought something; the server has stopped.
@@ -28,19 +28,7 @@ async fn held_workshop() -> Arc<TempDir> {
     let folder = Arc::clone(&app.folder);
     app.store.close().await;
     drop(app);
-    std::fs::rename(folder.path().join("test.sqlite"), folder.path().join("comfy-multi.sqlite")).unwrap();
     folder
-}
-
-async fn call(data_dir: &Path, arguments: &'static [&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_comfy-multi"));
-    command.args(arguments).current_dir(data_dir).stdin(Stdio::null());
-    command.env_clear().env("DATA_DIR", data_dir).env("SEATS", "3").env("ADMIN_PASSWORD", "instructor");
-    tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap()
-}
-
-fn text(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
 /// Results and jobs of a seat on record, and whether it has a folder.

@@ -212,7 +212,7 @@ async fn the_original_can_be_had_again_beside_the_copy() {
 
     let theirs = ben.post_form("/api/restore-workflow", "seat=user001&path=day%201%2Fa.json").await;
     assert_eq!(theirs.status, 404);
-    for path in ["..%2Ftest.sqlite", "%2Fetc%2Fpasswd", "none.json"] {
+    for path in ["..%2Fcomfy-multi.sqlite", "%2Fetc%2Fpasswd", "none.json"] {
         let reply = anna.post_form("/api/restore-workflow", &format!("seat=user001&path={path}")).await;
         assert_eq!(reply.status, 404, "{path}");
     }

@@ -3,6 +3,7 @@
 //!
 //! The dispatcher does not run by itself: a test says when a pass happens.
 
+pub mod binary;
 mod client;
 mod clock;
 mod worker;
@@ -107,6 +108,13 @@ impl TestApp {
         Self::open(folder, queue, clock, mint, access_mode, self.settings.clone()).await
     }
 
+    /// Stops the server and starts another on the data in this folder.
+    pub async fn moved_to(mut self, folder: TempDir) -> Self {
+        write_frontend(&folder.path().join("frontend"));
+        self.folder = Arc::new(folder);
+        self.restart().await
+    }
+
     async fn open(
         folder: Arc<TempDir>,
         queue: MemoryQueue,
@@ -115,7 +123,7 @@ impl TestApp {
         access_mode: AccessMode,
         settings: String,
     ) -> Self {
-        let store = Store::open(&folder.path().join("test.sqlite")).await.unwrap();
+        let store = Store::open(&folder.path().join("comfy-multi.sqlite")).await.unwrap();
         let sessions = SqliteStore::new(store.session_pool().clone());
         sessions.migrate().await.unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -141,6 +149,7 @@ impl TestApp {
         let state = AppState {
             workshop: workshop.clone(),
             credentials: Arc::new(Credentials::new(ADMIN_PASSWORD, WORKER_TOKEN, Some(METRICS_TOKEN))),
+            attempts: Arc::default(),
             frontend: Arc::new(Frontend::open(&folder.path().join("frontend"), None, None).unwrap()),
             worker_redis_url: "redis://127.0.0.1:1".into(),
             leptos: LeptosOptions::builder().output_name("comfy-multi").build(),
