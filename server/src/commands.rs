@@ -79,6 +79,7 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
             lease: config.lease,
             delivery_timeout: config.delivery_timeout,
             storage: config.storage.clone(),
+            denied_nodes: config.denied_nodes.clone(),
             workflows_dir: config.workflows_dir.clone(),
         },
     })

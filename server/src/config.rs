@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use comfy_api::denied::{DENIED_BY_DEFAULT, DeniedNodes};
 use domain::{AccessMode, SeatHosts, SeatId};
 use queue::ProducerOptions;
 use runtime::config::{ConfigError, Settings};
@@ -48,6 +49,7 @@ pub struct ServerConfig {
     pub max_prompt_bytes: usize,
     pub max_upload_bytes: usize,
     pub storage: StorageLimits,
+    pub denied_nodes: DeniedNodes,
     pub lease: Duration,
     pub delivery_timeout: Duration,
     pub logging: LogOptions,
@@ -90,6 +92,9 @@ impl ServerConfig {
                 total_quota_bytes: settings.optional_bytes("TOTAL_QUOTA_BYTES"),
                 min_free_bytes: settings.bytes("MIN_FREE_BYTES"),
             },
+            denied_nodes: DeniedNodes::parse(
+                settings.optional_text("DENIED_NODES").as_deref().unwrap_or(DENIED_BY_DEFAULT),
+            ),
             lease: settings.seconds("LEASE_SECONDS", SECONDS),
             delivery_timeout: settings.seconds("DELIVERY_TIMEOUT_SECONDS", SECONDS),
             logging: LogOptions::read(&mut settings),

@@ -14,6 +14,7 @@ pub mod annotated_path;
 pub mod catalog;
 #[cfg(feature = "client")]
 pub mod client;
+pub mod denied;
 pub mod events;
 pub mod file_inputs;
 pub mod model_file;

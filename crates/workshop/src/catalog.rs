@@ -132,7 +132,9 @@ impl Workshop {
     }
 
     fn use_catalog(&self, catalog: Catalog) {
-        let Catalog { object_info, models, embeddings, system_stats, model_folders, model_inputs } = catalog;
+        let Catalog { mut object_info, models, embeddings, system_stats, model_folders, model_inputs } =
+            catalog;
+        object_info.retain(|class, _| !self.settings().denied_nodes.denies(class));
         let view = Arc::new(CatalogView {
             object_info,
             models,

@@ -40,6 +40,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
+use comfy_api::denied::DeniedNodes;
 use domain::{AccessMode, Clock, Timestamp};
 use queue::JobQueue;
 use scheduler::{Arrivals, DurationBook};
@@ -86,6 +87,8 @@ pub struct WorkshopSettings {
     /// A dispatched job that nobody claims is dispatched again after this long.
     pub delivery_timeout: Duration,
     pub storage: StorageLimits,
+    /// Node classes that nobody may use, nor sees.
+    pub denied_nodes: DeniedNodes,
     /// The operator's folder of workflows that every seat gets; it need not be there.
     pub workflows_dir: PathBuf,
 }

@@ -35,6 +35,7 @@ impl Workshop {
     async fn check_and_queue(&self, seat: SeatId, body: &[u8]) -> Result<Submitted, WorkshopError> {
         let request = PromptRequest::parse(body)?;
         let id = self.job_id(request.prompt_id.as_deref())?;
+        self.refuse_denied_nodes(&request.prompt)?;
         let catalog = self.catalog().ok_or_else(no_catalog)?;
         let definitions = self.definitions_for(seat, &request.prompt).await?.ok_or_else(no_catalog)?;
         let own = self.own_models(seat).await?;
@@ -84,6 +85,20 @@ impl Workshop {
         let mut node_errors = validated.node_errors;
         refusal::explain_node_errors(&mut node_errors);
         Ok(Submitted { job: id, number: stored.number, node_errors })
+    }
+
+    fn refuse_denied_nodes(&self, prompt: &Map<String, Value>) -> Result<(), PromptError> {
+        let denied = &self.settings().denied_nodes;
+        for (id, node) in prompt {
+            let class = node.get("class_type").and_then(Value::as_str).unwrap_or_default();
+            if denied.denies(class) {
+                let message = format!(
+                    "The node {class} is not allowed in this workshop, because it could reach beyond your own workspace. Take it out of the graph, then press Run again."
+                );
+                return Err(PromptError::new("node_not_allowed", &message, &format!("Node ID '#{id}'")));
+            }
+        }
+        Ok(())
     }
 
     /// The instructor may limit what one seat has waiting.

@@ -1,5 +1,6 @@
 //! What is refused when it is queued, and how the editor is told.
 
+use domain::AccessMode;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -153,4 +154,21 @@ async fn unknown_routes_are_a_clear_404() {
             reply.text()
         );
     }
+}
+
+#[tokio::test]
+async fn a_node_that_reaches_beyond_the_workspace_is_refused_and_not_offered() {
+    let settings = "DENIED_NODES=\"Empty*, Load Text File\"\n";
+    let app = TestApp::start_with(AccessMode::Link, settings).await;
+    let _worker = app.worker().await;
+    let (status, answer) = post(&app, picture(0).to_string()).await;
+    assert_eq!((status, &answer["error"]["type"]), (400, &json!("node_not_allowed")), "{answer}");
+    assert_shape(&answer);
+    let message = answer["error"]["message"].as_str().unwrap();
+    assert!(message.contains("EmptyImage") && message.contains("Take it out"), "{message}");
+    let seat = app.seat(1).await;
+    let offered = seat.comfy("/api/object_info").await.json();
+    assert!(offered.get("EmptyImage").is_none());
+    assert!(offered.get("SaveImage").is_some());
+    assert_eq!(seat.comfy("/api/queue").await.json()["queue_pending"], json!([]));
 }

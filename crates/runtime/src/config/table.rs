@@ -50,6 +50,10 @@ pub const SETTINGS: &[Setting] = &[
     plain("LEASE_SECONDS", "20", "a worker silent for this long loses its jobs, which run again"),
     plain("DELIVERY_TIMEOUT_SECONDS", "15", "a job not taken up within this is handed out again"),
     plain("SITE_ROOT", "target/site", "the portal's compiled files"),
+    optional(
+        "DENIED_NODES",
+        "node classes that nobody may use, apart by commas, * for anything, or none; default: custom nodes known to reach files, addresses or code",
+    ),
     plain(
         "WORKFLOWS_DIR",
         "workflows",

@@ -141,6 +141,7 @@ impl TestApp {
                 lease: LEASE,
                 delivery_timeout: DELIVERY_TIMEOUT,
                 storage: config.storage.clone(),
+                denied_nodes: config.denied_nodes.clone(),
                 workflows_dir: folder.path().join("workflows"),
             },
         })
