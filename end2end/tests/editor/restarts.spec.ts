@@ -17,7 +17,7 @@ for (const { name, strike } of faults) {
     try {
       const jobs = new Map<SeatPage, string[]>([[anna, []], [ben, []]]);
       const queue = async (person: SeatPage, job: Promise<string>) => jobs.get(person)?.push(await job);
-      await queue(anna, anna.editor.runGraph(sampling('running', 40)));
+      await queue(anna, anna.editor.runGraph(sampling('running', 200)));
       await anna.editor.progress();
       await queue(ben, ben.editor.runGraph(plainImage('second')));
       await queue(anna, anna.submit(plainImage('third')));

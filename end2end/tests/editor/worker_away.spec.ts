@@ -3,6 +3,9 @@ import { plainImage, sampling } from '../../fixtures/graphs.ts';
 
 const AWAY = 'The GPU machine is away. Keep working: your jobs wait in line and start when it is back.';
 
+/** So many steps that what a test does meanwhile is done before the last. */
+const LONG = 300;
+
 test('without a worker the editor opens and queues; the job runs once a worker comes', async ({ settle, workshop }) => {
   const anna = await settle();
   await anna.openPanel('Gallery');
@@ -31,7 +34,7 @@ test('without a worker the editor opens and queues; the job runs once a worker c
 test('a worker that stops softly gives its job back, which runs again from the start', async ({ settle, workshop }) => {
   const anna = await settle();
   try {
-    const job = await anna.editor.runGraph(sampling('given-back', 60));
+    const job = await anna.editor.runGraph(sampling('given-back', LONG));
     await anna.editor.progress();
     await workshop.stopWorker('SIGTERM');
     await expect(anna.headline).toContainText('1 of 1 in line');
@@ -48,9 +51,10 @@ test('a worker killed in mid-job loses nothing: the job runs again and has one r
   const anna = await settle();
   const ben = await settle();
   try {
-    const job = await anna.editor.runGraph(sampling('killed', 60));
-    const next = await ben.editor.runGraph(plainImage('next'));
+    await ben.editor.open(plainImage('next'));
+    const job = await anna.editor.runGraph(sampling('killed', LONG));
     await anna.editor.progress();
+    const next = await ben.editor.run();
     await workshop.stopWorker('SIGKILL');
     workshop.startWorker();
     const entry = await anna.finished(job, 150_000);
