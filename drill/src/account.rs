@@ -9,7 +9,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 use crate::people::Tally;
-use crate::picture::colour_of_file;
+use crate::picture::{colour_of_file, is_same};
 use crate::records::{EventRecord, JobRecord, Records};
 
 /// The end of a job's life in the event log; a failure may be followed by another attempt.
@@ -133,7 +133,7 @@ pub async fn draw_up(
             }
             for path in found {
                 match colour_of_file(path) {
-                    Ok(colour) if colour == accepted.colour => {}
+                    Ok(colour) if is_same(colour, accepted.colour) => {}
                     Ok(colour) => account
                         .wrong
                         .push(format!("{} shows {colour:06x}, not {:06x}", job.id, accepted.colour)),

@@ -142,7 +142,7 @@ impl Person {
                         Ok(bytes) => serde_json::from_slice(&bytes).context("an answer that is no JSON")?,
                         Err(_) => {
                             self.note(|tally| tally.unanswered += 1);
-                            return Ok(());
+                            continue;
                         }
                     };
                     let id = answer["prompt_id"].as_str().context("no prompt_id")?.to_owned();
@@ -156,10 +156,8 @@ impl Person {
                     ensure!(status.is_server_error(), "a job was refused: {status} {text}");
                 }
                 Err(error) if error.is_connect() => {}
-                Err(_) => {
-                    self.note(|tally| tally.unanswered += 1);
-                    return Ok(());
-                }
+                // Whoever is told nothing presses Run again.
+                Err(_) => self.note(|tally| tally.unanswered += 1),
             }
             sleep(RETRY).await;
         }

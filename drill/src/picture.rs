@@ -16,6 +16,11 @@ pub fn inverted(colour: Colour) -> Colour {
     0xff_ffff - colour
 }
 
+/// The same but for a rounding: ComfyUI reckons in fractions.
+pub fn is_same(left: Colour, right: Colour) -> bool {
+    left.to_be_bytes().iter().zip(right.to_be_bytes()).all(|(left, right)| left.abs_diff(right) <= 1)
+}
+
 /// A PNG file of this colour.
 pub fn png(colour: Colour) -> anyhow::Result<Vec<u8>> {
     let [_, red, green, blue] = colour.to_be_bytes();
@@ -48,5 +53,11 @@ mod tests {
             assert_eq!(inverted(inverted(colour)), colour);
         }
         Ok(())
+    }
+
+    #[test]
+    fn a_rounding_is_no_other_colour() {
+        assert!(is_same(0x21bfff, 0x20bfff));
+        assert!(!is_same(0x21bfff, 0x1fbfff));
     }
 }
