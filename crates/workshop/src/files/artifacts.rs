@@ -168,12 +168,11 @@ impl SeatShared {
                 let path = folder_path(kind, &subfolder);
                 folder.create_dir_all(&path).map_err(FilesError::of("make a subfolder"))?;
                 let numbered = NumberedName::of(&engine_name);
-                let mut taken = names_in(folder, &path)?;
-                let reserved = lock(&self.reserved);
+                // Before the listing, or a file that is placed in between would be in neither.
                 let below =
                     |reserved: &String| Some(reserved.strip_prefix(&path)?.strip_prefix('/')?.to_owned());
-                taken.extend(reserved.iter().filter_map(below));
-                drop(reserved);
+                let mut taken: Vec<String> = lock(&self.reserved).iter().filter_map(below).collect();
+                taken.extend(names_in(folder, &path)?);
                 let name = numbered.with_number(numbered.next_number(taken.iter().map(String::as_str)))?;
                 let location = FileLocation { kind, subfolder, name };
                 let path = location.path();
