@@ -24,13 +24,14 @@ export default defineConfig<object, WorkshopOptions>({
   // A retry would hide exactly the races that these tests are for.
   retries: 0,
   // ComfyUI on a busy two-core machine is slow, and starting it is part of some tests.
-  timeout: 180_000,
-  expect: { timeout: 30_000 },
+  timeout: 300_000,
+  expect: { timeout: 60_000 },
   use: {
     ...devices['Desktop Chrome'],
     viewport: { width: 1280, height: 800 },
-    actionTimeout: 20_000,
-    navigationTimeout: 30_000,
+    // The instructor's page lists over a hundred seats and moves with the job that runs.
+    actionTimeout: 60_000,
+    navigationTimeout: 60_000,
     screenshot: 'only-on-failure',
     trace: 'retain-on-failure',
     launchOptions: {

@@ -101,8 +101,8 @@ test('the instructor signs in and sees jobs, workers and seats, live', async ({ 
   await expect(page.getByLabel('Password')).toBeVisible();
 });
 
-test('each tab is an address that survives a reload', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('each tab is an address that survives a reload', async ({ visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const headings: [TabName, string][] = [
     ['People', 'Seats'],
     ['Workers', 'Workers'],
@@ -119,8 +119,8 @@ test('each tab is an address that survives a reload', async ({ arrive, workshop 
   }
 });
 
-test('choosing a mode switches it, also after a reload', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('choosing a mode switches it, also after a reload', async ({ visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const mode = (name: string) => control(page).getByRole('radio', { name });
   await mode('Taking turns').check();
   await expect(control(page)).toContainText('Seats take turns, one job each');
@@ -133,8 +133,8 @@ test('choosing a mode switches it, also after a reload', async ({ arrive, worksh
   await expect(page.getByRole('region', { name: 'How the queue is shared' })).toContainText('First come, first served · in use');
 });
 
-test('a paused queue starts nothing until it is resumed', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('a paused queue starts nothing until it is resumed', async ({ arrive, visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const anna = await arrive();
   await anna.join();
   try {
@@ -151,8 +151,8 @@ test('a paused queue starts nothing until it is resumed', async ({ arrive, works
   }
 });
 
-test('a seat gets a name, and its jobs bear it', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('a seat gets a name, and its jobs bear it', async ({ arrive, visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const anna = await arrive();
   await anna.join();
   await openTab(page, 'People');
@@ -167,8 +167,8 @@ test('a seat gets a name, and its jobs bear it', async ({ arrive, workshop }) =>
   await expect(row.getByRole('textbox', { name: `Name of ${anna.seat.id}` })).toHaveValue('Anna');
 });
 
-test('what a demonstration seat runs starts at once', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('what a demonstration seat runs starts at once', async ({ arrive, visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const [anna, ben] = [await arrive(), await arrive()];
   for (const person of [anna, ben]) await person.join();
   await anna.submit(sampling('long', ENDLESS));
@@ -185,8 +185,8 @@ test('what a demonstration seat runs starts at once', async ({ arrive, workshop 
   await expect(jobRows(page, 'Queue', anna)).toContainText(/KSampler · \d+ %/);
 });
 
-test('a job is demonstrated now only after the question', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('a job is demonstrated now only after the question', async ({ arrive, visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const [anna, ben] = [await arrive(), await arrive()];
   for (const person of [anna, ben]) await person.join();
   await anna.submit(sampling('long', ENDLESS));
@@ -201,8 +201,8 @@ test('a job is demonstrated now only after the question', async ({ arrive, works
   await ben.finished(waiting);
 });
 
-test('a message to a seat appears on its page alone', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('a message to a seat appears on its page alone', async ({ arrive, visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const [anna, ben] = [await arrive(), await arrive()];
   for (const person of [anna, ben]) await person.join();
   await openTab(page, 'People');
@@ -217,8 +217,8 @@ test('a message to a seat appears on its page alone', async ({ arrive, workshop 
   await expect(row).not.toContainText('Shown on its page');
 });
 
-test('an announcement is on everybody’s page until it is cleared', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('an announcement is on everybody’s page until it is cleared', async ({ arrive, visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const anna = await arrive();
   await anna.join();
   await openTab(page, 'Settings');
@@ -231,8 +231,8 @@ test('an announcement is on everybody’s page until it is cleared', async ({ ar
   await expect(page.getByLabel('Announcement for everybody')).toHaveValue('');
 });
 
-test('an empty limit is none', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('an empty limit is none', async ({ visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   await openTab(page, 'Settings');
   const queued = page.getByRole('spinbutton', { name: 'Jobs that one seat may have waiting' });
   const before = await queued.inputValue();
@@ -246,8 +246,8 @@ test('an empty limit is none', async ({ arrive, workshop }) => {
   }
 });
 
-test('a drained worker takes nothing more until it is told to', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('a drained worker takes nothing more until it is told to', async ({ arrive, visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const anna = await arrive();
   await anna.join();
   await openTab(page, 'Workers');
@@ -263,8 +263,8 @@ test('a drained worker takes nothing more until it is told to', async ({ arrive,
   await anna.finished(job);
 });
 
-test('ended jobs are filtered, told in plain words and run again', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('ended jobs are filtered, told in plain words and run again', async ({ arrive, visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const anna = await arrive();
   await anna.join();
   await anna.finished(await anna.submit(plainImage('good')));
@@ -283,8 +283,8 @@ test('ended jobs are filtered, told in plain words and run again', async ({ arri
   await expect(ended.filter({ hasText: 'Done' })).toHaveCount(2);
 });
 
-test('the activity list is filtered by seat and by problems', async ({ arrive, workshop }) => {
-  const page = await signIn(await arrive(), workshop);
+test('the activity list is filtered by seat and by problems', async ({ arrive, visit, workshop }) => {
+  const page = await signIn(await visit(), workshop);
   const [anna, ben] = [await arrive(), await arrive()];
   for (const person of [anna, ben]) await person.join();
   const failing = await anna.submit(failingWhileRunning());
