@@ -146,12 +146,8 @@ pub async fn draw_up(
             .doubled
             .extend(seen_twice.map(|(job, count)| format!("{job} was told to have succeeded {count} times")));
     }
-    for path in files_below(seats_dir, &["output", "input", "temp"])? {
-        let is_result = path.components().any(|part| part.as_os_str() == "output");
-        if is_result && !files.contains(&path) {
-            account.stray_files.push(path);
-        }
-    }
+    account.stray_files = outputs_below(seats_dir)?;
+    account.stray_files.retain(|path| !files.contains(path));
     measure(&mut account, &events, suffered);
     judge(&mut account);
     Ok(account)
@@ -219,13 +215,12 @@ fn judge(account: &mut Account) {
     account.problems = problems;
 }
 
-/// All files in these folders of every seat.
-fn files_below(seats_dir: &Path, folders: &[&str]) -> anyhow::Result<Vec<PathBuf>> {
+/// All files in every seat's output folder.
+fn outputs_below(seats_dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut open: Vec<PathBuf> = Vec::new();
     for seat in std::fs::read_dir(seats_dir).with_context(|| seats_dir.display().to_string())? {
-        let seat = seat?.path();
-        open.extend(folders.iter().map(|folder| seat.join(folder)).filter(|folder| folder.is_dir()));
+        open.extend(Some(seat?.path().join("output")).filter(|folder| folder.is_dir()));
     }
     while let Some(folder) = open.pop() {
         for entry in std::fs::read_dir(&folder).with_context(|| folder.display().to_string())? {

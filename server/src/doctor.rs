@@ -15,6 +15,7 @@ use tokio::process::Command;
 
 use crate::commands::{DATABASE, open_frontend};
 use crate::config::ServerConfig;
+use crate::error::chain;
 use crate::secrets;
 
 const ANSWER_LIMIT: Duration = Duration::from_secs(10);
@@ -166,12 +167,8 @@ fn frontend(config: &ServerConfig) -> Finding {
 }
 
 fn site(site_root: &Path) -> Finding {
-    let script = site_root.join("pkg/comfy-multi.wasm");
-    let hashed = || {
-        let entries = std::fs::read_dir(site_root.join("pkg")).into_iter().flatten().flatten();
-        entries.into_iter().any(|entry| entry.file_name().to_string_lossy().ends_with(".wasm"))
-    };
-    if script.exists() || hashed() {
+    let mut files = std::fs::read_dir(site_root.join("pkg")).into_iter().flatten().flatten();
+    if files.any(|file| file.file_name().to_string_lossy().ends_with(".wasm")) {
         return Finding::good("portal", "its compiled files are there");
     }
     Finding::bad(
@@ -295,9 +292,4 @@ async fn ask(url: &str) -> anyhow::Result<String> {
     }
     let answer = builder.build()?.get(url).send().await.context("no answer")?;
     Ok(answer.text().await?)
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let sources = std::iter::successors(Some(error), |error| error.source());
-    sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

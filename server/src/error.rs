@@ -118,7 +118,7 @@ fn file_error(error: &FilesError) -> (StatusCode, &'static str, String) {
     (status, "files", error.to_string())
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::gallery::Media;
-use crate::jobs::row::stored_job;
+use crate::jobs::job_within;
 use crate::{Store, StoreError};
 
 /// Which of a job's outputs a file is.
@@ -55,12 +55,7 @@ impl Store {
     /// output is overwritten.
     pub async fn save_artifact(&self, new: &NewArtifact, token: LeaseToken) -> Result<(), StoreError> {
         let mut transaction = self.begin().await?;
-        let job = sqlx::query("SELECT * FROM jobs WHERE id = ?")
-            .bind(new.job.to_string())
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(StoreError::query("read a job"))?;
-        if !stored_job(&job.ok_or(StoreError::NoSuchJob(new.job))?)?.job.is_held_by(token) {
+        if !job_within(&mut transaction, new.job).await?.job.is_held_by(token) {
             return Err(TransitionError::StaleLease.into());
         }
         sqlx::query(

@@ -1,10 +1,11 @@
 //! Jobs: the state machine's rows, their graphs and their results.
 
 mod read;
-pub(crate) mod row;
+mod row;
 mod write;
 
 pub use write::JobUpdate;
+pub(crate) use write::job_within;
 
 use domain::{Job, JobId, Priority, SeatId, Timestamp};
 use serde::{Deserialize, Serialize};

@@ -46,7 +46,7 @@ pub(super) fn columns(job: &Job) -> Result<StateColumns, StoreError> {
     })
 }
 
-pub(crate) fn stored_job(row: &SqliteRow) -> Result<StoredJob, StoreError> {
+pub(super) fn stored_job(row: &SqliteRow) -> Result<StoredJob, StoreError> {
     let id: String = row.get("id");
     Ok(StoredJob {
         job: Job {

@@ -89,12 +89,7 @@ impl Store {
         transition: impl FnOnce(&mut Job) -> Result<T, TransitionError> + Send,
     ) -> Result<JobUpdate<T>, StoreError> {
         let mut transaction = self.begin().await?;
-        let row = sqlx::query("SELECT * FROM jobs WHERE id = ?")
-            .bind(id.to_string())
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(StoreError::query("read a job"))?;
-        let mut stored = stored_job(&row.ok_or(StoreError::NoSuchJob(id))?)?;
+        let mut stored = job_within(&mut transaction, id).await?;
         let before = stored.job.clone();
         let outcome = transition(&mut stored.job)?;
         if stored.job != before {
@@ -144,6 +139,19 @@ pub struct JobUpdate<T> {
     pub before: Job,
     pub stored: StoredJob,
     pub outcome: T,
+}
+
+/// The job as this transaction finds it.
+pub(crate) async fn job_within(
+    transaction: &mut Transaction<'_, Sqlite>,
+    id: JobId,
+) -> Result<StoredJob, StoreError> {
+    let row = sqlx::query("SELECT * FROM jobs WHERE id = ?")
+        .bind(id.to_string())
+        .fetch_optional(&mut **transaction)
+        .await
+        .map_err(StoreError::query("read a job"))?;
+    stored_job(&row.ok_or(StoreError::NoSuchJob(id))?)
 }
 
 async fn write(transaction: &mut Transaction<'_, Sqlite>, job: &Job) -> Result<(), StoreError> {
