@@ -7,7 +7,7 @@ use app::api::seat::SeatView;
 use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use serde::Serialize;
@@ -36,7 +36,12 @@ async fn seat(
     State(state): State<AppState>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let counted = match state.limits.open_socket(seat) {
+        Ok(counted) => counted,
+        Err(too_much) => return too_much.into_response(),
+    };
     upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
+        let _counted = counted;
         let (mut page, changes) = state.workshop.open_portal(seat);
         let view = || async { Ok(SeatView::from(state.workshop.seat_overview(seat).await?)) };
         tokio::select! {

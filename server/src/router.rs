@@ -23,7 +23,7 @@ use tower_sessions_sqlx_store::SqliteStore;
 
 use crate::config::ServerConfig;
 use crate::state::AppState;
-use crate::{auth, comfy, gallery, health, live, metrics, seat_hosts, tus, worker_api};
+use crate::{auth, comfy, gallery, health, limits, live, metrics, seat_hosts, tus, worker_api};
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -73,6 +73,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         // all say so themselves.
         .layer(header_default(header::CACHE_CONTROL, "private, no-cache"))
         .layer(from_fn_with_state(state.clone(), seat_hosts::lead_to_seat))
+        .layer(from_fn_with_state(state.clone(), limits::keep_share))
         .layer(from_fn_with_state(state.clone(), auth::attach_viewer))
         .layer(sessions)
         .layer(from_fn_with_state(state.clone(), auth::refuse_foreign_origin))

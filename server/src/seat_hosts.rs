@@ -141,7 +141,7 @@ fn below_comfy(seat: SeatId, uri: &Uri) -> Option<Uri> {
 }
 
 /// The seat that a path names in its canonical form.
-fn seat_in(path: &str) -> Option<SeatId> {
+pub(crate) fn seat_in(path: &str) -> Option<SeatId> {
     path.strip_prefix("/user/")?.split('/').next()?.parse().ok()
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use bytes::Bytes;
@@ -43,9 +43,14 @@ async fn open(
     Query(query): Query<SocketQuery>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let counted = match state.limits.open_socket(seat) {
+        Ok(counted) => counted,
+        Err(too_much) => return too_much.into_response(),
+    };
     let token = token.map(|Extension(access)| access);
     let sid = state.workshop.editor_sid(seat, query.client_id.as_deref());
     upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
+        let _counted = counted;
         if let Err(error) = serve(state, seat, sid, token, socket).await {
             tracing::debug!(seat.id = %seat, %error, "an editor's socket ended");
         }
