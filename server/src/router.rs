@@ -63,6 +63,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .route("/open", post(auth::open))
         .route("/admin/login", post(auth::admin_login))
         .route("/leave", post(auth::leave))
+        .route("/user/{seat}/take", post(auth::take))
         .merge(live::routes())
         .merge(metrics::routes())
         .merge(comfy::routes(&state))

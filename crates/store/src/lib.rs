@@ -29,7 +29,7 @@ pub use gallery::{DayCount, GalleryFilter, Media, UnknownMedia, WorkflowCount};
 pub use jobs::{EndedTotals, FinishedRun, JobGraph, JobResult, JobShape, NewJob, StoredJob, Submitted};
 pub use policy::Policy;
 pub use seat_models::SeatModel;
-pub use seats::{Seat, SeatService};
+pub use seats::{ClaimKind, Seat, SeatService};
 pub use trash::{NewTrashItem, TrashId, TrashItem, TrashKind, TrashState, TrashSummary};
 pub use uploads::{StoredUpload, UploadOutcome, UploadTarget};
 pub use workers::StoredWorker;

@@ -5,6 +5,7 @@
 
 mod access;
 mod backup;
+mod claims;
 mod doctor;
 mod gallery;
 mod greed;
