@@ -23,3 +23,4 @@ pub mod secrets;
 pub mod state;
 mod tus;
 pub mod worker_api;
+pub mod worker_tokens;

@@ -18,6 +18,7 @@ mod seat_models;
 mod seats;
 mod trash;
 mod uploads;
+mod worker_tokens;
 mod workers;
 
 pub use api_tokens::{NewApiToken, StoredApiToken};
@@ -32,4 +33,5 @@ pub use seat_models::SeatModel;
 pub use seats::{ClaimKind, Seat, SeatService};
 pub use trash::{NewTrashItem, TrashId, TrashItem, TrashKind, TrashState, TrashSummary};
 pub use uploads::{StoredUpload, UploadOutcome, UploadTarget};
+pub use worker_tokens::StoredWorkerToken;
 pub use workers::StoredWorker;

@@ -34,6 +34,7 @@ pub mod take_home;
 mod tokens;
 pub mod trash;
 pub mod uploads;
+mod worker_identity;
 mod workers;
 pub mod workflows;
 
@@ -62,6 +63,7 @@ pub use storage::{NoRoom, StorageLimits};
 pub use submit::Submitted;
 pub use tokens::{ApiToken, NewToken, TokenAccess, looks_like_api_token};
 pub use uploads::{NewUpload, UploadError};
+pub use worker_identity::{WorkerIdentity, worker_token_hash};
 pub use workers::WorkerHello;
 
 use crate::files::SeatFolders;

@@ -24,4 +24,5 @@ mod support;
 mod tokens;
 mod trash;
 mod uploads;
+mod worker_tokens;
 mod workflows;
