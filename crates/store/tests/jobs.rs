@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::job::JobPhase;
 use domain::{
     Failure, FailureKind, JobId, JobState, LeaseToken, Priority, ReturnReason, SchedulingMode, SeatId,
-    Timestamp, WorkerId,
+    Timestamp, TraceId, WorkerId,
 };
 use serde_json::{Map, json};
 use store::{
@@ -51,8 +51,13 @@ fn shape() -> JobShape {
     JobShape { keys: vec!["exact".into(), "model".into()], work: 64 }
 }
 
+fn trace(number: u128) -> TraceId {
+    TraceId::from_uuid(&Uuid::from_u128(!number))
+}
+
 fn new_job(number: u128, owner: u16) -> NewJob {
     NewJob {
+        trace: trace(number),
         id: job_id(number),
         seat: seat(owner),
         is_front: false,

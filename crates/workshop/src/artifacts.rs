@@ -63,7 +63,7 @@ impl Workshop {
             let kind = artifact.kind.parse().map_err(|_| bad_kind(&artifact.kind))?;
             let files = self.files().seat(seat).await?;
             if !files.has_artifact(kind, &artifact.subfolder, &artifact.filename).await? {
-                tracing::info!(job.id = %artifact.job, "a result had not come to its place: its job makes it again");
+                tracing::info!(job.id = %artifact.job, seat.id = %seat, "a result had not come to its place: its job makes it again");
                 self.store().forget_artifact(artifact.id).await?;
             }
         }

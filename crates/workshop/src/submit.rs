@@ -6,11 +6,12 @@ use comfy_api::prompt::{PromptError, PromptRequest, prune_prompt};
 use comfy_api::rewrite::{ResolvedInput, RewriteOptions, rewrite_prompt};
 use comfy_api::shape::PromptShape;
 use comfy_api::validate::{InputFiles, Validated, validate_prompt};
-use domain::{JobId, Priority, SeatId};
+use domain::{JobId, Priority, SeatId, TraceId};
 use serde_json::{Map, Value};
 use store::{JobGraph, JobShape, NewJob, StoreError};
 
 use crate::files::SeatFiles;
+use crate::spans::job_span;
 use crate::{Workshop, WorkshopError, refusal};
 
 /// ComfyUI's answer to a queued prompt.
@@ -59,6 +60,7 @@ impl Workshop {
             request.extra_data.get("extra_pnginfo").and_then(|info| info.pointer("/workflow/id"));
         let new = NewJob {
             id,
+            trace: self.new_trace(),
             seat,
             is_front: request.front,
             priority: if is_demo { Priority::Demo } else { Priority::Normal },
@@ -79,7 +81,7 @@ impl Workshop {
             error => WorkshopError::from(error),
         })?;
         self.inner.metrics.submitted.inc();
-        tracing::info!(job.id = %id, seat.id = %seat, "job queued");
+        job_span!("job.prompt.submit", &stored).in_scope(|| tracing::info!("job queued"));
         self.inner.dispatcher.notify_one();
         self.announce_queue(seat).await;
         let mut node_errors = validated.node_errors;
@@ -111,6 +113,10 @@ impl Workshop {
             "You have {cap} jobs in the queue, which is as many as the instructor allows. Wait for one to finish, or cancel one, then press Run again."
         );
         Err(PromptError { status: 429, ..PromptError::new("too_many_jobs", &message, "") }.into())
+    }
+
+    pub(crate) fn new_trace(&self) -> TraceId {
+        TraceId::from_uuid(&self.inner.parts.mint.uuid())
     }
 
     fn job_id(&self, requested: Option<&str>) -> Result<JobId, PromptError> {
