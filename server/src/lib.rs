@@ -17,6 +17,7 @@ pub mod limits;
 mod live;
 mod metrics;
 pub mod remove_files;
+mod requests;
 pub mod router;
 pub mod seat_hosts;
 pub mod secrets;

@@ -23,7 +23,7 @@ use tower_sessions_sqlx_store::SqliteStore;
 
 use crate::config::ServerConfig;
 use crate::state::AppState;
-use crate::{auth, comfy, gallery, health, limits, live, metrics, seat_hosts, tus, worker_api};
+use crate::{auth, comfy, gallery, health, limits, live, metrics, requests, seat_hosts, tus, worker_api};
 
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
@@ -92,14 +92,15 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .merge(pages)
         .merge(worker_api::routes())
         .merge(health::routes())
+        .layer(CatchPanicLayer::new())
+        .layer(from_fn(requests::tell_number))
         .layer(CompressionLayer::new().compress_when(compressed))
         .layer(header_default(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
         .layer(header_default(header::REFERRER_POLICY, "same-origin"))
         .layer(option_layer(hosts.then(|| header_default(CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))))
-        .layer(CatchPanicLayer::new())
         .with_state(state);
     // Around the whole router, as it may move a request to another path.
-    Router::new().fallback_service(by_host.layer(routes))
+    Router::new().fallback_service(by_host.layer(routes)).layer(from_fn(requests::number))
 }
 
 /// Over TLS the browser is told to take this cookie from no host but this very one, so that no

@@ -11,6 +11,7 @@ mod gallery;
 mod greed;
 mod isolation;
 mod lifecycle;
+mod logs;
 mod models;
 mod pages;
 mod path_attacks;
