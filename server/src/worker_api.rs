@@ -16,7 +16,7 @@ use domain::{JobId, LeaseToken, TraceId, WorkerId};
 use futures::{SinkExt, StreamExt, TryStreamExt};
 use queue::report::{
     ArtifactQuery, Assignment, Claim, PROTOCOL_VERSION, PlacedFile, Refusal, Release, ResultReport,
-    ServerFrame, WorkerConfig, WorkerFrame,
+    ServerFrame, ServerStatus, WorkerConfig, WorkerFrame,
 };
 use serde::Deserialize;
 use tokio::sync::mpsc;
@@ -42,6 +42,7 @@ const OUTBOX_FRAMES: usize = 256;
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/worker/v1/config", get(config))
+        .route("/worker/v1/status", get(status))
         .route("/worker/v1/socket", get(socket))
         .merge(job_routes())
         .layer(DefaultBodyLimit::max(MAX_REPORT_BYTES))
@@ -139,6 +140,18 @@ impl IntoResponse for WorkerError {
 
 async fn config(_: WorkerAccess, State(state): State<AppState>) -> Json<WorkerConfig> {
     Json(WorkerConfig { redis_url: state.worker_redis_url.to_string(), queue: queue::QUEUE_NAME.to_owned() })
+}
+
+async fn status(_: WorkerAccess, State(state): State<AppState>) -> Json<ServerStatus> {
+    let catalog = state.workshop.catalog();
+    let told = |text: Option<&str>| text.map(str::to_owned);
+    Json(ServerStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        workers: state.workshop.worker_statuses(),
+        comfyui_version: told(catalog.as_ref().and_then(|catalog| catalog.comfyui_version())),
+        wanted_frontend: told(catalog.as_ref().and_then(|catalog| catalog.wanted_frontend())),
+        frontend: state.frontend.version(),
+    })
 }
 
 async fn catalog(

@@ -258,6 +258,27 @@ pub struct Release {
     pub detail: String,
 }
 
+/// What the server tells whoever holds the workers' token: for `doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    pub version: String,
+    pub workers: Vec<WorkerStatus>,
+    /// As the catalog tells it.
+    pub comfyui_version: Option<String>,
+    /// The frontend that this ComfyUI was made with.
+    pub wanted_frontend: Option<String>,
+    /// The frontend that the server serves, as far as that is known.
+    pub frontend: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    pub name: String,
+    pub version: String,
+    /// Why its ComfyUI is down.
+    pub problem: Option<String>,
+}
+
 /// Why a call was refused.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Refusal {
