@@ -142,16 +142,23 @@ async fn config(_: WorkerAccess, State(state): State<AppState>) -> Json<WorkerCo
     Json(WorkerConfig { redis_url: state.worker_redis_url.to_string(), queue: queue::QUEUE_NAME.to_owned() })
 }
 
-async fn status(_: WorkerAccess, State(state): State<AppState>) -> Json<ServerStatus> {
+/// For the operator's `doctor`: a machine with a token of its own learns nothing of the others.
+async fn status(
+    WorkerAccess(identity): WorkerAccess,
+    State(state): State<AppState>,
+) -> Result<Json<ServerStatus>, WorkerError> {
+    if identity != WorkerIdentity::Shared {
+        return Err(WorkerError::Unauthorized);
+    }
     let catalog = state.workshop.catalog();
     let told = |text: Option<&str>| text.map(str::to_owned);
-    Json(ServerStatus {
+    Ok(Json(ServerStatus {
         version: env!("CARGO_PKG_VERSION").to_owned(),
         workers: state.workshop.worker_statuses(),
         comfyui_version: told(catalog.as_ref().and_then(|catalog| catalog.comfyui_version())),
         wanted_frontend: told(catalog.as_ref().and_then(|catalog| catalog.wanted_frontend())),
         frontend: state.frontend.version(),
-    })
+    }))
 }
 
 async fn catalog(
