@@ -26,7 +26,7 @@ struct RequestId(String);
 /// Around everything. The span has no path: some hold join links.
 pub async fn number(mut request: Request, next: Next) -> Response {
     let id = random::base32_token(LENGTH);
-    let span = tracing::error_span!("http.request.answer", request.id = id, method = %request.method());
+    let span = tracing::error_span!("http.request.answer", request.id = %id, method = %request.method());
     request.headers_mut().remove(REQUEST_ID);
     request.extensions_mut().insert(RequestId(id.clone()));
     let mut response = next.run(request).instrument(span).await;

@@ -3,6 +3,7 @@
 //! | call | body | answer |
 //! | --- | --- | --- |
 //! | `GET  /worker/v1/config` | – | [`WorkerConfig`] |
+//! | `GET  /worker/v1/status` | – | [`ServerStatus`], for `doctor`, with the token for all only |
 //! | `GET  /worker/v1/socket` | WebSocket: [`WorkerFrame`] up, [`ServerFrame`] down, binary previews up | |
 //! | `PUT  /worker/v1/catalog` | [`Catalog`] as JSON, `Content-Encoding: gzip` | 204 |
 //! | `POST /worker/v1/jobs/{job}/claim` | [`Claim`] | [`Assignment`] |
@@ -12,7 +13,8 @@
 //! | `POST /worker/v1/jobs/{job}/result` | [`ResultReport`] | 204 |
 //! | `POST /worker/v1/jobs/{job}/release` | [`Release`] | 204 |
 //!
-//! Every call carries `Authorization: Bearer <worker token>`. A lease that is no
+//! Every call carries `Authorization: Bearer <worker token>`, and one about a job a `traceparent`
+//! whose parent id is the number of the attempt, for the log. A lease that is no
 //! longer current is answered 409 with [`Refusal`], and the worker drops the run.
 //!
 //! A binary frame is the job's UUID (16 bytes), the lease token (16 bytes), then
