@@ -23,7 +23,7 @@ async fn assert_inert(client: &Client, at: &str, must_show: bool) {
     let reply = client.get(at).await;
     assert_eq!(reply.status, 200, "{at}");
     let page = reply.text();
-    for raw in ["<img src=x", "<script>window", "</script><script>window", "<!--\"", "\u{2028}"] {
+    for raw in ["<img src=x", "<script>window", "</script><script>window", "<!--\""] {
         assert!(!page.contains(raw), "{at} has {raw:?}: {page}");
     }
     let nonce = reply.header("content-security-policy").unwrap();
