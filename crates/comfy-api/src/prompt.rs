@@ -204,6 +204,15 @@ mod tests {
     }
 
     #[test]
+    fn a_body_of_too_many_values_is_not_read() {
+        let body = format!(r#"{{"prompt":{{"1":[{}0]}}}}"#, "0,".repeat(json_values::MAX_VALUES));
+        let refused = PromptRequest::parse(body.as_bytes()).unwrap_err();
+        assert_eq!((refused.status, refused.kind()), (413, "too_many_values"));
+        let text = format!(r#"{{"prompt":{{"1":"{}"}}}}"#, "0,".repeat(json_values::MAX_VALUES));
+        assert!(PromptRequest::parse(text.as_bytes()).is_ok(), "a picture in a text is one value");
+    }
+
+    #[test]
     fn bad_bodies_are_told_what_is_wrong() {
         assert_eq!(refusal("{nope"), "invalid_json: key must be a string at line 1 column 2");
         assert_eq!(refusal("7"), "invalid_request: the body must be a JSON object");

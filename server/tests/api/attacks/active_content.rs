@@ -45,20 +45,16 @@ async fn whatever_a_file_is_called_it_is_no_page() {
             std::fs::create_dir_all(seat.join(folder)).unwrap();
             std::fs::write(seat.join(folder).join(name), PAGE).unwrap();
         }
-        let mut paths: Vec<_> = ["input", "output", "temp"]
-            .into_iter()
-            .flat_map(|kind| {
-                ["", "&preview=webp;90", "&preview=image/svg+xml", "&channel=rgb", "&channel=html"]
-                    .map(|query| format!("/api/view?filename={name}&type={kind}{query}"))
-            })
-            .collect();
+        let kinds = ["input", "output", "temp"].map(|kind| format!("/api/view?filename={name}&type={kind}"));
+        let makings = ["preview=webp;90", "preview=image/svg+xml", "channel=rgb", "channel=html"];
+        let made = makings.map(|making| format!("/api/view?filename={name}&{making}"));
+        let mut paths: Vec<_> = kinds.into_iter().chain(made).collect();
         paths.push(format!("/api/userdata/{name}"));
         paths.push(format!("/view?filename={name}%20%5Binput%5D"));
         for path in paths {
             for (method, headers) in [
                 (Method::GET, vec![("accept", "text/html")]),
                 (Method::GET, vec![("range", "bytes=0-20")]),
-                (Method::GET, vec![("range", "bytes=999999-")]),
                 (Method::HEAD, vec![]),
             ] {
                 let at = format!("{}{path}", anna.base);

@@ -4,6 +4,7 @@ mod active_content;
 mod answers;
 mod bombs;
 mod forged_reports;
+mod nodes;
 mod raw_http;
 mod routes;
 mod secrets;
