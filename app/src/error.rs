@@ -11,6 +11,9 @@ pub enum AppError {
     /// Nobody is signed in.
     #[error("You are not signed in in this browser.")]
     SignedOut,
+    /// Another browser holds the seat now.
+    #[error("Your seat is open in another browser now. Reload this page to use it here instead.")]
+    InUseElsewhere,
     /// It is not there, or it is another's.
     #[error("That is not here any more.")]
     NotFound,
@@ -31,6 +34,7 @@ impl AppError {
         match self {
             Self::SignedOut => 401,
             Self::NotFound => 404,
+            Self::InUseElsewhere => 409,
             Self::Invalid => 400,
             Self::Unreachable => 503,
             Self::Internal => 500,
@@ -62,6 +66,7 @@ impl From<domain::access::Denied> for AppError {
         match denied {
             domain::access::Denied::SignedOut => Self::SignedOut,
             domain::access::Denied::NotYours => Self::NotFound,
+            domain::access::Denied::InUseElsewhere => Self::InUseElsewhere,
         }
     }
 }
@@ -90,6 +95,7 @@ mod tests {
         let errors = [
             AppError::SignedOut,
             AppError::NotFound,
+            AppError::InUseElsewhere,
             AppError::Invalid,
             AppError::Unreachable,
             AppError::Internal,

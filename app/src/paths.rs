@@ -15,6 +15,11 @@ pub fn seat(seat: SeatId) -> String {
     format!("/user/{seat}")
 }
 
+/// Takes the seat into this browser: in place of others, or with the field `too` beside them.
+pub fn take_seat(seat: SeatId) -> String {
+    format!("/user/{seat}/take")
+}
+
 /// The ComfyUI editor of the seat.
 pub fn editor(seat: SeatId) -> String {
     format!("/user/{seat}/comfy/")

@@ -46,7 +46,7 @@ impl Default for Attempts {
 impl Attempts {
     /// Counts an attempt of whoever sent the request.
     pub fn count(&self, secret: Secret, parts: &Parts) -> Result<(), TooMany> {
-        let network = network(client(&parts.extensions, &parts.headers));
+        let network = network_of(&parts.extensions, &parts.headers);
         let limiter = match secret {
             Secret::AdminPassword => &self.passwords,
             Secret::JoinLink => &self.links,
@@ -74,17 +74,26 @@ fn client(extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>();
     let peer =
         peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(address)| address.ip().to_canonical());
-    let may_forward = match peer {
-        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_unspecified(),
-        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
-    };
     let forwarded = headers.get_all("x-forwarded-for").iter().next_back();
     let named = forwarded.and_then(|value| value.to_str().ok()?.rsplit(',').next()?.trim().parse().ok());
-    named.filter(|_| may_forward).unwrap_or(peer)
+    named.filter(|_| is_nearby(peer)).unwrap_or(peer)
+}
+
+/// Whether the address is this machine's or of a private network.
+pub(crate) fn is_nearby(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => address.is_loopback() || address.is_private() || address.is_unspecified(),
+        IpAddr::V6(address) => address.is_loopback() || address.is_unique_local(),
+    }
+}
+
+/// The network of whoever sent the request.
+pub(crate) fn network_of(extensions: &Extensions, headers: &HeaderMap) -> IpAddr {
+    network(client(extensions, headers))
 }
 
 /// One customer has a whole /64 of IPv6.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(address) => {

@@ -19,6 +19,7 @@ use domain::{AccessMode, SeatId, Viewer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tower_sessions::Session;
+use workshop::{SeatClaim, TakeSeat};
 
 use crate::attempts::Secret;
 use crate::bearer;
@@ -46,11 +47,23 @@ enum AdminPassword {
 struct SessionData {
     /// Seat → the generation of the join link that opened it.
     seats: BTreeMap<SeatId, i64>,
+    /// Seat → the claim by which it is held; none is the first.
+    claims: BTreeMap<SeatId, i64>,
     /// Which admin password opened the instructor's session: another password voids it.
     admin: Option<String>,
     /// At this seat's own host the instructor looks on, whose session elsewhere was opened by
     /// that admin password.
     looks_on: Option<(SeatId, String)>,
+}
+
+impl SessionData {
+    fn claims(&self) -> impl Iterator<Item = SeatClaim> + '_ {
+        self.seats.iter().map(|(seat, generation)| SeatClaim {
+            seat: *seat,
+            generation: *generation,
+            claim: self.claims.get(seat).copied().unwrap_or_default(),
+        })
+    }
 }
 
 impl Credentials {
@@ -123,13 +136,14 @@ pub async fn attach_viewer(
             .into_response();
         }
     };
-    let is_admin = data.admin.is_some_and(|fingerprint| fingerprint == state.credentials.admin_fingerprint());
+    let is_admin = data.admin.as_deref() == Some(&state.credentials.admin_fingerprint());
     let viewer = match request.extensions().get::<Site>() {
-        None => state.workshop.viewer(data.seats, is_admin),
+        None => state.workshop.viewer(data.claims(), is_admin),
         Some(Site::Main) => Viewer::new([], is_admin),
         Some(Site::Seat(seat)) => {
-            let held = state.workshop.viewer(data.seats, false).require_seat(*seat).ok();
-            let viewer = Viewer::new(held, false);
+            let known = state.workshop.viewer(data.claims(), false).require_seat(*seat);
+            let elsewhere = (known == Err(Denied::InUseElsewhere)).then_some(*seat);
+            let viewer = Viewer::new(known.ok(), false).with_elsewhere(elsewhere);
             let looks_on = data.looks_on == Some((*seat, state.credentials.admin_fingerprint()));
             if looks_on { viewer.looking_at(*seat) } else { viewer }
         }
@@ -235,8 +249,10 @@ pub async fn join(
             (None, _) => return Ok(Redirect::to(&format!("{home}/?notice=bad-link")).into_response()),
         }
     }
-    match state.workshop.join(&token).await {
-        Ok((seat, generation)) => enter(&session, seat, generation).await,
+    let has = session.get::<SessionData>(SESSION_KEY).await.map_err(|error| session_failed(&error))?;
+    match state.workshop.join(&token, has.unwrap_or_default().claims()).await {
+        // Where it is in use elsewhere, the seat's page says so and offers what can be done.
+        Ok(claim) => enter(&session, claim).await,
         Err(workshop::WorkshopError::NotFound) => Ok(Redirect::to("/?notice=bad-link").into_response()),
         Err(error) => Err(error.into()),
     }
@@ -263,6 +279,26 @@ pub async fn look(
 }
 
 #[derive(Deserialize)]
+pub struct TakeForm {
+    /// Keep it in the other browsers, too.
+    #[serde(default)]
+    too: bool,
+}
+
+/// `POST /user/{seat}/take`: takes the seat into this browser while it is open in others.
+pub async fn take(
+    State(state): State<AppState>,
+    session: Session,
+    Extension(viewer): Extension<Viewer>,
+    Path(seat): Path<String>,
+    Form(form): Form<TakeForm>,
+) -> Result<Response, HttpError> {
+    let seat = seat.parse::<SeatId>().map_err(|_| Denied::NotYours)?;
+    let how = if form.too { TakeSeat::Too } else { TakeSeat::Instead };
+    enter(&session, state.workshop.take_seat(&viewer, seat, how).await?).await
+}
+
+#[derive(Deserialize)]
 pub struct OpenForm {
     seat: String,
 }
@@ -278,10 +314,10 @@ pub async fn open(
     };
     match state.workshop.join_open(seat).await {
         // In an open room the seat's host takes whoever comes.
-        Ok((seat, _)) if let Some(hosts) = &state.config.seat_hosts => {
+        Ok(_) if let Some(hosts) = &state.config.seat_hosts => {
             Ok(Redirect::to(&format!("{}/user/{seat}", hosts.origin(seat))).into_response())
         }
-        Ok((seat, generation)) => enter(&session, seat, generation).await,
+        Ok(claim) => enter(&session, claim).await,
         Err(workshop::WorkshopError::NotFound) => Ok(Redirect::to("/?notice=no-such-seat").into_response()),
         Err(error) => Err(error.into()),
     }
@@ -321,9 +357,11 @@ pub async fn leave(session: Session) -> Result<Response, HttpError> {
     Ok(Redirect::to("/").into_response())
 }
 
-async fn enter(session: &Session, seat: SeatId, generation: i64) -> Result<Response, HttpError> {
+async fn enter(session: &Session, claim: SeatClaim) -> Result<Response, HttpError> {
+    let SeatClaim { seat, generation, claim } = claim;
     change(session, |data| {
         data.seats.insert(seat, generation);
+        data.claims.insert(seat, claim);
     })
     .await?;
     Ok(Redirect::to(&format!("/user/{seat}")).into_response())

@@ -1,7 +1,6 @@
 //! What the binary can be told to do.
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +21,9 @@ use workshop::{Mint, Parts, Workshop, WorkshopSettings};
 use crate::auth::Credentials;
 use crate::comfy::frontend::Frontend;
 use crate::config::ServerConfig;
+use crate::connections::{self, Patience, Room};
 use crate::data_lock::DataLock;
+use crate::limits::Limits;
 use crate::router::router;
 use crate::secrets;
 use crate::state::AppState;
@@ -96,6 +97,7 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
             config.metrics_token.as_ref().map(runtime::Secret::expose),
         )),
         attempts: Arc::default(),
+        limits: Arc::new(Limits::new(config.seat_requests_per_second)),
         frontend: Arc::new(open_frontend(&config)?),
         worker_redis_url: worker_redis_url.into(),
         leptos: leptos_options(&config),
@@ -132,8 +134,7 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
     tasks.spawn("http", {
         let soft = soft.clone();
         async move {
-            let service = app.into_make_service_with_connect_info::<SocketAddr>();
-            axum::serve(listener, service).with_graceful_shutdown(soft.cancelled_owned()).await?;
+            connections::serve(listener, app, Room::of_this_process(), Patience::default(), soft).await;
             anyhow::Ok(())
         }
     });

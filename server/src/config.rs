@@ -1,6 +1,7 @@
 //! The server's settings, checked. `runtime::config::SETTINGS` lists them.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -14,6 +15,8 @@ use workshop::StorageLimits;
 
 const REDIS_SCHEMES: [&str; 4] = ["redis", "rediss", "redis+unix", "unix"];
 /// The shortest and the longest that a lease or a delivery may sensibly take.
+/// One a second is of no use to an editor; a million is no limit.
+const REQUESTS: std::ops::RangeInclusive<u64> = 10..=1_000_000;
 const SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
 
 #[derive(Debug, Clone)]
@@ -48,6 +51,7 @@ pub struct ServerConfig {
     pub redis_port: u16,
     pub max_prompt_bytes: usize,
     pub max_upload_bytes: usize,
+    pub seat_requests_per_second: NonZeroU32,
     pub storage: StorageLimits,
     pub denied_nodes: DeniedNodes,
     pub lease: Duration,
@@ -85,6 +89,7 @@ impl ServerConfig {
             redis_port: settings.port("REDIS_PORT"),
             max_prompt_bytes: saturate(settings.bytes("MAX_PROMPT_BYTES"), usize::MAX),
             max_upload_bytes: saturate(settings.bytes("MAX_UPLOAD_BYTES"), usize::MAX),
+            seat_requests_per_second: nonzero(settings.number("SEAT_REQUESTS_PER_SECOND", REQUESTS)),
             storage: StorageLimits {
                 max_file_bytes: settings.bytes("MAX_FILE_BYTES"),
                 max_model_bytes: settings.bytes("MAX_MODEL_BYTES"),
@@ -128,6 +133,11 @@ fn local_url(listen_addr: SocketAddr) -> String {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
     format!("http://{address}")
+}
+
+/// Bounds were checked.
+fn nonzero(number: u64) -> NonZeroU32 {
+    NonZeroU32::new(saturate(number, u32::MAX)).unwrap_or(NonZeroU32::MIN)
 }
 
 /// Bounds were checked; `max` stands in for what this machine cannot count to.

@@ -73,6 +73,11 @@ impl IntoResponse for HttpError {
                 "signed_out",
                 "You are not signed in on this browser. Open your join link again, then come back to this page.".into(),
             ),
+            Self::Denied(Denied::InUseElsewhere) => (
+                StatusCode::CONFLICT,
+                "in_use_elsewhere",
+                "Your seat is open in another browser. Reload the page to use it here instead.".into(),
+            ),
             Self::Denied(Denied::NotYours) | Self::Workshop(WorkshopError::NotFound) => {
                 (StatusCode::NOT_FOUND, "not_found", "There is nothing here for your seat.".into())
             }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use app::api::admin::read_admin_view;
 use app::api::seat::SeatView;
-use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
+use axum::{Extension, Router};
 use bytes::Bytes;
+use domain::Viewer;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval};
@@ -34,10 +35,17 @@ pub fn routes() -> Router<AppState> {
 async fn seat(
     SeatAccess(seat): SeatAccess,
     State(state): State<AppState>,
+    Extension(viewer): Extension<Viewer>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
+    let counted = match state.limits.open_socket(seat) {
+        Ok(counted) => counted,
+        Err(too_much) => return too_much.into_response(),
+    };
     upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
-        let (mut page, changes) = state.workshop.open_portal(seat);
+        let _counted = counted;
+        let is_observer = viewer.require_seat(seat).is_err();
+        let (mut page, changes) = state.workshop.open_portal(seat, is_observer);
         let view = || async { Ok(SeatView::from(state.workshop.seat_overview(seat).await?)) };
         tokio::select! {
             ended = serve(socket, changes, view) => log_end(ended),

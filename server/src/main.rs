@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Parser, Subcommand};
 use domain::SeatId;
 use server::config::ServerConfig;
-use server::{backup, commands, doctor, remove_files};
+use server::{backup, commands, doctor, remove_files, worker_tokens};
 
 /// A ComfyUI for a whole workshop: one link each, one GPU for all.
 ///
@@ -26,6 +26,9 @@ enum Command {
         #[arg(long)]
         take_home: bool,
     },
+    /// Give a GPU machine a token of its own, which can be taken back alone.
+    #[command(subcommand)]
+    WorkerToken(WorkerTokenCommand),
     /// Look at everything that a workshop needs, and say how to mend what is wrong.
     Doctor,
     /// Remove for good what a seat, or everybody, made and brought: results, inputs, models,
@@ -53,6 +56,19 @@ enum Command {
     },
 }
 
+#[derive(Subcommand)]
+enum WorkerTokenCommand {
+    /// Make one, and print what the machine needs. It is not shown again.
+    Add {
+        /// What the machine is called, on the instructor's page too.
+        name: String,
+    },
+    /// Print who has one.
+    List,
+    /// Take one back. The machine is shut out at once; its jobs run again elsewhere.
+    Revoke { name: String },
+}
+
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
@@ -63,6 +79,11 @@ async fn main() -> anyhow::Result<()> {
             commands::serve(config).await
         }
         Command::Links { take_home } => commands::print_links(config, take_home).await,
+        Command::WorkerToken(WorkerTokenCommand::Add { name }) => worker_tokens::add(config, &name).await,
+        Command::WorkerToken(WorkerTokenCommand::List) => worker_tokens::list(config).await,
+        Command::WorkerToken(WorkerTokenCommand::Revoke { name }) => {
+            worker_tokens::revoke(config, &name).await
+        }
         Command::Doctor => doctor::doctor(config).await,
         Command::Backup { folder } => backup::backup(config, folder).await,
         Command::Restore { folder } => backup::restore(config, folder).await,

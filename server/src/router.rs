@@ -22,7 +22,7 @@ use tower_sessions_sqlx_store::SqliteStore;
 use crate::answer_headers::{self, header_default};
 use crate::config::ServerConfig;
 use crate::state::AppState;
-use crate::{auth, comfy, gallery, health, live, metrics, seat_hosts, tus, worker_api};
+use crate::{auth, comfy, gallery, health, limits, live, metrics, seat_hosts, tus, worker_api};
 
 /// A workshop lasts days; its links should still open next week.
 const SESSION_DAYS: i64 = 30;
@@ -60,6 +60,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .route("/open", post(auth::open))
         .route("/admin/login", post(auth::admin_login))
         .route("/leave", post(auth::leave))
+        .route("/user/{seat}/take", post(auth::take))
         .merge(live::routes())
         .merge(metrics::routes())
         .merge(comfy::routes(&state))
@@ -70,6 +71,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         // all say so themselves.
         .layer(header_default(header::CACHE_CONTROL, "private, no-cache"))
         .layer(from_fn_with_state(state.clone(), seat_hosts::lead_to_seat))
+        .layer(from_fn_with_state(state.clone(), limits::keep_share))
         .layer(from_fn_with_state(state.clone(), auth::attach_viewer))
         .layer(sessions)
         .layer(from_fn_with_state(state.clone(), auth::refuse_foreign_origin))

@@ -1,8 +1,11 @@
-//! Seats at host names of their own (`SEAT_HOST_PATTERN`).
+//! Which host names the server answers to, and seats at names of their own
+//! (`SEAT_HOST_PATTERN`).
 //!
-//! Invariant, where the pattern is set: a seat's host serves that seat and nothing else, and
-//! no page of a seat is served anywhere else. So what one seat's page runs, the browser keeps
-//! away from all others and from the instructor's. Without the pattern nothing here acts.
+//! Invariant: no request is answered by a name that anybody on the internet could have pointed
+//! at this machine (DNS rebinding: their page would pass for one of ours). And where the pattern
+//! is set, a seat's host serves that seat and nothing else, and no page of a seat is served
+//! anywhere else. So what one seat's page runs, the browser keeps away from all others and from
+//! the instructor's.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -33,23 +36,21 @@ const MAIN_ONLY: [&str; 3] = ["/admin", "/open", "/metrics"];
 
 /// Sorts requests by host, before they are routed.
 pub async fn by_host(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
-    let Some(hosts) = &state.config.seat_hosts else { return next.run(request).await };
     let path = request.uri().path();
     if FOR_EVERY_HOST.iter().any(|prefix| path.starts_with(prefix)) {
         return next.run(request).await;
     }
     let host = host_of(&request);
+    let Some(hosts) = &state.config.seat_hosts else {
+        if is_main(host, &state.config.public_url) || is_of_no_public_name(host) {
+            return next.run(request).await;
+        }
+        return unknown_host(host, &state.config.public_url);
+    };
     let site = match hosts.seat_of(host) {
         Some(seat) => Site::Seat(seat),
         None if is_main(host, &state.config.public_url) => Site::Main,
-        None => {
-            return HttpError::refused(
-                StatusCode::MISDIRECTED_REQUEST,
-                "unknown_host",
-                format!("The workshop does not go by this name. Its address is {}", state.config.public_url),
-            )
-            .into_response();
-        }
+        None => return unknown_host(host, &state.config.public_url),
     };
     if let Site::Seat(seat) = site {
         match seat_path(seat, path).filter(|_| state.workshop.has_seat(seat)) {
@@ -66,6 +67,18 @@ pub async fn by_host(State(state): State<AppState>, mut request: Request, next: 
     }
     request.extensions_mut().insert(site);
     next.run(request).await
+}
+
+fn unknown_host(host: &str, public_url: &str) -> Response {
+    tracing::debug!(host, "a request came to a name that is not the workshop's");
+    HttpError::refused(
+        StatusCode::MISDIRECTED_REQUEST,
+        "unknown_host",
+        format!(
+            "The workshop does not go by this name. Its address is {public_url} (if that is not so, the operator sets PUBLIC_URL)."
+        ),
+    )
+    .into_response()
 }
 
 /// On the workshop's own host: sends a browser that asks for a seat to that seat's host, the
@@ -141,7 +154,7 @@ fn below_comfy(seat: SeatId, uri: &Uri) -> Option<Uri> {
 }
 
 /// The seat that a path names in its canonical form.
-fn seat_in(path: &str) -> Option<SeatId> {
+pub(crate) fn seat_in(path: &str) -> Option<SeatId> {
     path.strip_prefix("/user/")?.split('/').next()?.parse().ok()
 }
 
@@ -162,6 +175,15 @@ fn is_main(host: &str, public_url: &str) -> bool {
     let own = public_url.split_once("://").map_or(public_url, |(_, rest)| rest);
     let own = own.split('/').next().unwrap_or_default();
     host.eq_ignore_ascii_case(own) || host.parse::<SocketAddr>().is_ok() || host.parse::<IpAddr>().is_ok()
+}
+
+/// Names that no public name server knows, so that no stranger can have pointed one here: those
+/// without a dot, and those kept for private networks (RFC 6761, 6762, 8375).
+fn is_of_no_public_name(host: &str) -> bool {
+    const PRIVATE: [&str; 5] = [".home.arpa", ".internal", ".lan", ".local", ".localhost"];
+    let name = host.rsplit_once(':').map_or(host, |(name, _)| name).to_ascii_lowercase();
+    let is_label = !name.is_empty() && !name.contains(['.', ':', '[', ']']);
+    is_label || PRIVATE.iter().any(|ending| name.ends_with(ending))
 }
 
 #[cfg(test)]
@@ -210,6 +232,17 @@ mod tests {
         }
         for host in ["evil.example", "workshop.example.evil.example", "x.workshop.example", ""] {
             assert!(!is_main(host, "https://workshop.example"), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_a_stranger_can_own_is_none_of_ours() {
+        for host in ["localhost:8080", "gpu-box", "gpu-box.local:8080", "x.home.arpa", "APP.LAN"] {
+            assert!(is_of_no_public_name(host), "{host}");
+        }
+        for host in ["evil.example", "evil.example:8080", "local.evil.example", "local.", "", ":8080", "[::1"]
+        {
+            assert!(!is_of_no_public_name(host), "{host}");
         }
     }
 

@@ -10,6 +10,7 @@ use workshop::files::SeatFolders;
 use crate::attempts::Attempts;
 use crate::auth::Credentials;
 use crate::config::ServerConfig;
+use crate::limits::Limits;
 
 #[derive(Clone)]
 pub struct AppState {
@@ -17,6 +18,7 @@ pub struct AppState {
     pub config: Arc<ServerConfig>,
     pub credentials: Arc<Credentials>,
     pub attempts: Arc<Attempts>,
+    pub limits: Arc<Limits>,
     pub frontend: Arc<crate::comfy::frontend::Frontend>,
     /// As workers reach Redis.
     pub worker_redis_url: Arc<str>,

@@ -4,7 +4,7 @@ use std::io;
 
 use axum::body::Body;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, RawPathParams, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -22,7 +22,7 @@ use tokio::sync::mpsc;
 use tokio_util::io::{ReaderStream, StreamReader};
 use tower_http::decompression::RequestDecompressionLayer;
 use uuid::Uuid;
-use workshop::{WorkerConnection, WorkerHello, WorkshopError};
+use workshop::{WorkerConnection, WorkerHello, WorkerIdentity, WorkshopError};
 
 use crate::comfy::file_response;
 use crate::error::HttpError;
@@ -57,20 +57,37 @@ fn catalog_routes() -> Router<AppState> {
         .layer(RequestDecompressionLayer::new())
 }
 
-/// Proof that the caller holds the worker token.
-struct WorkerAccess;
+/// Proof that the caller is a worker: it shows the token for all, or one of its own.
+struct WorkerAccess(WorkerIdentity);
 
 impl FromRequestParts<AppState> for WorkerAccess {
     type Rejection = WorkerError;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
         let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let token = header.and_then(|value| value.strip_prefix("Bearer "));
-        if token.is_some_and(|token| state.credentials.is_worker_token(token)) {
-            Ok(Self)
-        } else {
-            Err(WorkerError::Unauthorized)
+        let token =
+            header.and_then(|value| value.strip_prefix("Bearer ")).ok_or(WorkerError::Unauthorized)?;
+        if state.credentials.is_worker_token(token) {
+            return Ok(Self(WorkerIdentity::Shared));
         }
+        state.workshop.worker_of_token(token).await?.map(Self).ok_or(WorkerError::Unauthorized)
+    }
+}
+
+/// The job of the path: proof that the caller is a worker, and that no other one holds the job.
+/// That its lease is current, each use case asks by the lease's token.
+struct WorkerJob(JobId);
+
+impl FromRequestParts<AppState> for WorkerJob {
+    type Rejection = WorkerError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Self::Rejection> {
+        let WorkerAccess(identity) = WorkerAccess::from_request_parts(parts, state).await?;
+        let path = RawPathParams::from_request_parts(parts, state).await.ok();
+        let job = path.iter().flatten().find(|(name, _)| *name == "job");
+        let job = job.and_then(|(_, job)| job.parse().ok()).ok_or(WorkshopError::NotFound)?;
+        state.workshop.require_holder(&identity, job).await?;
+        Ok(Self(job))
     }
 }
 
@@ -121,11 +138,12 @@ async fn catalog(
 }
 
 async fn claim(
-    _: WorkerAccess,
+    WorkerAccess(identity): WorkerAccess,
+    WorkerJob(job): WorkerJob,
     State(state): State<AppState>,
-    Path(job): Path<JobId>,
     Json(claim): Json<Claim>,
 ) -> Result<Json<Assignment>, WorkerError> {
+    state.workshop.require_worker(&identity, claim.worker)?;
     Ok(Json(state.workshop.claim(job, claim.token, claim.worker).await?))
 }
 
@@ -135,9 +153,9 @@ struct TokenQuery {
 }
 
 async fn input(
-    _: WorkerAccess,
+    WorkerJob(job): WorkerJob,
     State(state): State<AppState>,
-    Path((job, index)): Path<(JobId, usize)>,
+    Path((_, index)): Path<(JobId, usize)>,
     Query(query): Query<TokenQuery>,
 ) -> Result<Response, WorkerError> {
     let file = state.workshop.input_file(job, query.token, index).await?;
@@ -147,9 +165,9 @@ async fn input(
 
 /// A model may take hours on a slow line, so a worker goes on from where a connection broke.
 async fn model(
-    _: WorkerAccess,
+    WorkerJob(job): WorkerJob,
     State(state): State<AppState>,
-    Path((job, index)): Path<(JobId, usize)>,
+    Path((_, index)): Path<(JobId, usize)>,
     Query(query): Query<TokenQuery>,
     request: HeaderMap,
 ) -> Result<Response, WorkerError> {
@@ -161,9 +179,8 @@ async fn model(
 }
 
 async fn artifact(
-    _: WorkerAccess,
+    WorkerJob(job): WorkerJob,
     State(state): State<AppState>,
-    Path(job): Path<JobId>,
     Query(query): Query<ArtifactQuery>,
     body: Body,
 ) -> Result<Json<PlacedFile>, WorkerError> {
@@ -173,9 +190,8 @@ async fn artifact(
 }
 
 async fn result(
-    _: WorkerAccess,
+    WorkerJob(job): WorkerJob,
     State(state): State<AppState>,
-    Path(job): Path<JobId>,
     Json(report): Json<ResultReport>,
 ) -> Result<StatusCode, WorkerError> {
     state.workshop.report_result(job, report).await?;
@@ -183,21 +199,24 @@ async fn result(
 }
 
 async fn release(
-    _: WorkerAccess,
+    WorkerJob(job): WorkerJob,
     State(state): State<AppState>,
-    Path(job): Path<JobId>,
     Json(release): Json<Release>,
 ) -> Result<StatusCode, WorkerError> {
     state.workshop.release(job, release).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn socket(_: WorkerAccess, State(state): State<AppState>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade.max_message_size(64 * 1024 * 1024).on_upgrade(move |socket| serve(state, socket))
+async fn socket(
+    WorkerAccess(identity): WorkerAccess,
+    State(state): State<AppState>,
+    upgrade: WebSocketUpgrade,
+) -> Response {
+    upgrade.max_message_size(64 * 1024 * 1024).on_upgrade(move |socket| serve(state, identity, socket))
 }
 
 /// Serves one worker's socket until either side closes it.
-async fn serve(state: AppState, socket: WebSocket) {
+async fn serve(state: AppState, identity: WorkerIdentity, socket: WebSocket) {
     let (mut sink, mut stream) = socket.split();
     let (outbox, mut frames) = mpsc::channel::<ServerFrame>(OUTBOX_FRAMES);
     let mut session: Option<(WorkerId, WorkerConnection)> = None;
@@ -213,7 +232,7 @@ async fn serve(state: AppState, socket: WebSocket) {
             }
             message = stream.next() => match message {
                 Some(Ok(Message::Text(text))) => {
-                    if let Err(reason) = handle_frame(&state, &mut session, &outbox, &text).await {
+                    if let Err(reason) = handle_frame(&state, &identity, &mut session, &outbox, &text).await {
                         tracing::warn!(reason, "a worker's frame was refused");
                         let _ = sink.send(Message::Close(None)).await;
                         return;
@@ -229,6 +248,7 @@ async fn serve(state: AppState, socket: WebSocket) {
 
 async fn handle_frame(
     state: &AppState,
+    identity: &WorkerIdentity,
     session: &mut Option<(WorkerId, WorkerConnection)>,
     outbox: &mpsc::Sender<ServerFrame>,
     text: &str,
@@ -242,7 +262,15 @@ async fn handle_frame(
                     "the worker speaks protocol {protocol}, this server {PROTOCOL_VERSION}: update the older one"
                 ));
             }
-            let hello = WorkerHello { worker, name, version, slots, staged, engine };
+            let hello = WorkerHello {
+                identity: identity.clone(),
+                worker,
+                name: identity.name(&name).to_owned(),
+                version,
+                slots,
+                staged,
+                engine,
+            };
             let connection = state
                 .workshop
                 .worker_connected(hello, outbox.clone())
@@ -255,6 +283,9 @@ async fn handle_frame(
                 .map_err(|error| error.to_string())
         }
         (WorkerFrame::Heartbeat { leases, engine, device }, Some((worker, _))) => {
+            if !state.workshop.is_welcome(identity).await.map_err(|error| error.to_string())? {
+                return Err("its token was revoked".into());
+            }
             let heard = state.workshop.heartbeat(*worker, &leases, &engine, device).await;
             heard.map_err(|error| error.to_string())
         }

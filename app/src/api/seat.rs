@@ -31,6 +31,8 @@ pub struct SeatView {
     pub gallery_revision: u64,
     /// Grows whenever inputs, models or uploads change.
     pub files_revision: u64,
+    /// It is open in several browsers.
+    pub is_shared: bool,
 }
 
 /// What the page begins with.
@@ -166,6 +168,7 @@ impl From<workshop::overview::SeatOverview> for SeatView {
             jobs: overview.jobs.into_iter().map(Into::into).collect(),
             gallery_revision: overview.gallery_revision,
             files_revision: overview.files_revision,
+            is_shared: overview.is_shared,
         }
     }
 }

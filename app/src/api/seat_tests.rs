@@ -17,6 +17,7 @@ fn seat_with(jobs: Vec<JobView>) -> SeatView {
         jobs,
         gallery_revision: 0,
         files_revision: 0,
+        is_shared: false,
     }
 }
 
@@ -131,6 +132,7 @@ fn the_overview_becomes_the_view_field_by_field() {
         jobs: vec![job],
         gallery_revision: 12,
         files_revision: 3,
+        is_shared: false,
     };
 
     let view = SeatView::from(overview);

@@ -17,6 +17,9 @@ pub(crate) fn Refusal(error: AppError) -> impl IntoView {
             "Open your join link first",
             "This browser does not hold a seat. Open the link that your instructor gave you; it brings you straight here.",
         ),
+        AppError::InUseElsewhere => {
+            ("Your seat is open in another browser", "Open your seat's own page to use it here instead.")
+        }
         AppError::NotFound => (
             "There is nothing here for you",
             "The address may be mistyped, or it belongs to another seat. Your own seat is one click away on the start page.",

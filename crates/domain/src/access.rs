@@ -37,6 +37,8 @@ pub struct Viewer {
     seats: BTreeSet<SeatId>,
     /// The only seat that this browser may look at without holding it.
     looks_at: Option<SeatId>,
+    /// Seats that this browser joined and another one holds now.
+    elsewhere: BTreeSet<SeatId>,
     is_admin: bool,
 }
 
@@ -51,11 +53,20 @@ pub enum Denied {
     SignedOut,
     #[error("there is no such page for this session")]
     NotYours,
+    /// It is this browser's by its join link, and another browser holds it now.
+    #[error("this seat is in use in another browser")]
+    InUseElsewhere,
 }
 
 impl Viewer {
     pub fn new(seats: impl IntoIterator<Item = SeatId>, is_admin: bool) -> Self {
-        Self { seats: seats.into_iter().collect(), looks_at: None, is_admin }
+        Self { seats: seats.into_iter().collect(), is_admin, ..Self::default() }
+    }
+
+    /// With seats that another browser took over from this one.
+    #[must_use]
+    pub fn with_elsewhere(self, seats: impl IntoIterator<Item = SeatId>) -> Self {
+        Self { elsewhere: seats.into_iter().collect(), ..self }
     }
 
     /// The instructor at one seat's own host: looks on there, and is nobody elsewhere.
@@ -68,6 +79,8 @@ impl Viewer {
     pub fn require_seat(&self, seat: SeatId) -> Result<SeatId, Denied> {
         if self.seats.contains(&seat) {
             Ok(seat)
+        } else if self.elsewhere.contains(&seat) {
+            Err(Denied::InUseElsewhere)
         } else if self.is_stranger() {
             Err(Denied::SignedOut)
         } else {
@@ -141,6 +154,17 @@ mod tests {
         assert_eq!(viewer.require_seat(seat(2)), Err(Denied::NotYours));
         assert_eq!(viewer.require_seat_to_look(seat(1)), Err(Denied::NotYours));
         assert_eq!(viewer.require_admin().unwrap_err(), Denied::NotYours);
+    }
+
+    #[test]
+    fn a_seat_that_another_browser_took_over_is_told_apart() {
+        let viewer = Viewer::default().with_elsewhere([seat(1)]);
+        assert_eq!(viewer.require_seat(seat(1)), Err(Denied::InUseElsewhere));
+        assert_eq!(viewer.require_seat_to_look(seat(1)), Err(Denied::InUseElsewhere));
+        assert_eq!(viewer.require_seat(seat(2)), Err(Denied::SignedOut));
+        assert_eq!(viewer.seats().count(), 0);
+        let instructor = Viewer::new([], true).with_elsewhere([seat(1)]);
+        assert_eq!(instructor.require_seat_to_look(seat(1)), Ok(seat(1)));
     }
 
     #[test]

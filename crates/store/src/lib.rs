@@ -18,6 +18,7 @@ mod seat_models;
 mod seats;
 mod trash;
 mod uploads;
+mod worker_tokens;
 mod workers;
 
 pub use api_tokens::{NewApiToken, StoredApiToken};
@@ -29,7 +30,8 @@ pub use gallery::{DayCount, GalleryFilter, Media, UnknownMedia, WorkflowCount};
 pub use jobs::{EndedTotals, FinishedRun, JobGraph, JobResult, JobShape, NewJob, StoredJob, Submitted};
 pub use policy::Policy;
 pub use seat_models::SeatModel;
-pub use seats::{Seat, SeatService};
+pub use seats::{ClaimKind, Seat, SeatService};
 pub use trash::{NewTrashItem, TrashId, TrashItem, TrashKind, TrashState, TrashSummary};
 pub use uploads::{StoredUpload, UploadOutcome, UploadTarget};
+pub use worker_tokens::StoredWorkerToken;
 pub use workers::StoredWorker;

@@ -15,6 +15,10 @@ pub struct Seat {
     pub take_home_token: String,
     /// Sessions begun under another generation are void.
     pub session_generation: i64,
+    /// Which of its sessions holds it. Only [`Store::claim_seat`] changes it.
+    pub session_claim: i64,
+    /// Several browsers came by that claim.
+    pub is_claim_shared: bool,
     pub last_active_at: Option<Timestamp>,
     /// What the instructor calls it; empty if nothing.
     pub name: String,
@@ -33,6 +37,15 @@ pub struct SeatService {
     pub last_served: u64,
     pub account_ms: u64,
     pub floor_ms: u64,
+}
+
+/// What a claim makes of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimKind {
+    /// It ends.
+    Sole,
+    /// It is the same.
+    Shared,
 }
 
 impl Store {
@@ -93,6 +106,21 @@ impl Store {
         .await
         .map_err(StoreError::query("change a seat"))?;
         Ok(())
+    }
+
+    /// Claims the seat for one more browser; the claim's number.
+    pub async fn claim_seat(&self, id: SeatId, kind: ClaimKind) -> Result<i64, StoreError> {
+        let is_shared = kind == ClaimKind::Shared;
+        sqlx::query_scalar(
+            "UPDATE seats SET session_claim = session_claim + ?, is_claim_shared = ? WHERE number = ?
+             RETURNING session_claim",
+        )
+        .bind(i64::from(!is_shared))
+        .bind(is_shared)
+        .bind(id.number())
+        .fetch_one(&self.writer)
+        .await
+        .map_err(StoreError::query("claim a seat"))
     }
 
     pub async fn save_service(&self, id: SeatId, service: SeatService) -> Result<(), StoreError> {
@@ -169,6 +197,8 @@ fn seat(row: &SqliteRow) -> Result<Seat, StoreError> {
         join_token: row.get("join_token"),
         take_home_token: row.get::<Option<String>, _>("take_home_token").unwrap_or_default(),
         session_generation: row.get("session_generation"),
+        session_claim: row.get("session_claim"),
+        is_claim_shared: row.get("is_claim_shared"),
         last_active_at: row.get::<Option<i64>, _>("last_active_at").map(Timestamp::from_unix_ms),
         name: row.get("name"),
         is_paused: row.get("is_paused"),

@@ -6,6 +6,7 @@ use std::time::Duration;
 use domain::{AccessMode, Admin, SeatId, Timestamp, Viewer};
 use store::{Event, EventKind, Seat};
 
+use crate::claims::{CurrentClaim, NO_CLAIM, SeatClaim};
 use crate::{Workshop, WorkshopError};
 
 /// The longest name of a seat, in characters.
@@ -24,6 +25,7 @@ pub(crate) struct Seats {
     /// What the instructor was given to look on with, until when it may be used, and where.
     looks: HashMap<String, (SeatId, Timestamp)>,
     by_take_home: HashMap<String, SeatId>,
+    claims: HashMap<SeatId, CurrentClaim>,
 }
 
 /// A seat's way in.
@@ -48,6 +50,22 @@ impl Seats {
     fn generation(&self, seat: SeatId) -> Option<i64> {
         self.by_id.get(&seat).map(|seat| seat.session_generation)
     }
+
+    pub(crate) fn claim(&self, seat: SeatId) -> CurrentClaim {
+        self.claims.get(&seat).copied().unwrap_or_default()
+    }
+
+    /// Of two that come at once the later number stays.
+    pub(crate) fn set_claim(&mut self, seat: SeatId, claim: CurrentClaim) {
+        if claim.number >= self.claim(seat).number {
+            self.claims.insert(seat, claim);
+        }
+    }
+
+    /// What a session must name to hold the seat.
+    pub(crate) fn current_claim(&self, seat: SeatId) -> Option<SeatClaim> {
+        Some(SeatClaim { seat, generation: self.generation(seat)?, claim: self.claim(seat).number })
+    }
 }
 
 impl Workshop {
@@ -57,22 +75,12 @@ impl Workshop {
         self.store().ensure_seats(count, self.now(), move || mint.secret()).await?;
         let mut seats = Seats::default();
         for seat in self.store().seats(count).await? {
+            let claim = CurrentClaim { number: seat.session_claim, is_shared: seat.is_claim_shared };
+            seats.claims.insert(seat.id, claim);
             seats.insert(seat);
         }
         *self.seats_mut() = seats;
         Ok(())
-    }
-
-    /// The seat that this join link opens, and the generation that its session must name.
-    pub async fn join(&self, token: &str) -> Result<(SeatId, i64), WorkshopError> {
-        let joined = {
-            let seats = self.seats();
-            let seat = seats.by_token.get(token).copied();
-            seat.and_then(|seat| Some((seat, seats.generation(seat)?)))
-        };
-        let (seat, generation) = joined.ok_or(WorkshopError::NotFound)?;
-        self.enter(seat).await?;
-        Ok((seat, generation))
     }
 
     /// Whose join link this is, without going in.
@@ -98,12 +106,13 @@ impl Workshop {
     }
 
     /// Chooses a seat by name, where the operator has opened the room.
-    pub async fn join_open(&self, seat: SeatId) -> Result<(SeatId, i64), WorkshopError> {
+    pub async fn join_open(&self, seat: SeatId) -> Result<SeatClaim, WorkshopError> {
         let generation = self.seats().generation(seat);
         let generation = generation.filter(|_| self.settings().access_mode == AccessMode::Open);
         let generation = generation.ok_or(WorkshopError::NotFound)?;
-        self.enter(seat).await?;
-        Ok((seat, generation))
+        self.enter(seat, None).await?;
+        // In an open room nobody holds a seat.
+        Ok(SeatClaim { seat, generation, claim: NO_CLAIM })
     }
 
     /// Notes that the instructor has signed in.
@@ -111,16 +120,21 @@ impl Workshop {
         Ok(self.store().record_event(&Event::new(EventKind::AdminLoggedIn, self.now())).await?)
     }
 
-    /// The viewer behind a session that claims these seats and generations. What is no
-    /// longer valid is left out; in an open room every seat is anybody's.
-    pub fn viewer(&self, claims: impl IntoIterator<Item = (SeatId, i64)>, is_admin: bool) -> Viewer {
+    /// The viewer behind a session with these claims. What is no longer valid is left out; in
+    /// an open room every seat is anybody's.
+    pub fn viewer(&self, claims: impl IntoIterator<Item = SeatClaim>, is_admin: bool) -> Viewer {
         let seats = self.seats();
         match self.settings().access_mode {
             AccessMode::Open => Viewer::new(seats.by_id.keys().copied(), is_admin),
             AccessMode::Link => {
-                let is_valid =
-                    |(seat, generation): &(SeatId, i64)| seats.generation(*seat) == Some(*generation);
-                Viewer::new(claims.into_iter().filter(is_valid).map(|(seat, _)| seat), is_admin)
+                let is_valid = |claim: &SeatClaim| seats.generation(claim.seat) == Some(claim.generation);
+                let (held, elsewhere): (Vec<_>, Vec<_>) = claims
+                    .into_iter()
+                    .filter(is_valid)
+                    .partition(|claim| seats.current_claim(claim.seat) == Some(*claim));
+                let seat = |claim: SeatClaim| claim.seat;
+                Viewer::new(held.into_iter().map(seat), is_admin)
+                    .with_elsewhere(elsewhere.into_iter().map(seat))
             }
         }
     }
@@ -238,20 +252,11 @@ impl Workshop {
         Ok(seat)
     }
 
-    async fn enter(&self, seat: SeatId) -> Result<(), WorkshopError> {
-        let now = self.now();
-        self.store().touch_seat(seat, now).await?;
-        let event = Event { seat: Some(seat), ..Event::new(EventKind::SeatJoined, now) };
-        self.store().record_event(&event).await?;
-        self.inner.hub.changed();
-        Ok(())
-    }
-
-    fn seats(&self) -> std::sync::RwLockReadGuard<'_, Seats> {
+    pub(crate) fn seats(&self) -> std::sync::RwLockReadGuard<'_, Seats> {
         self.inner.seats.read().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
-    fn seats_mut(&self) -> std::sync::RwLockWriteGuard<'_, Seats> {
+    pub(crate) fn seats_mut(&self) -> std::sync::RwLockWriteGuard<'_, Seats> {
         self.inner.seats.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 use store::{JobGraph, JobResult, StoredJob};
 use tokio::sync::{broadcast, watch};
 
-use crate::hub::{FramePayload, OpenPage, SeatFrame};
+use crate::hub::{FramePayload, OpenPage, PageKind, SeatFrame};
 use crate::{Workshop, WorkshopError};
 
 pub use comfy_api::views::JobsQuery;
@@ -104,25 +104,31 @@ impl Workshop {
             .map_or_else(|| format!("{seat}-{}", self.inner.parts.mint.uuid().simple()), str::to_owned)
     }
 
-    /// Opens an editor's stream of frames. The frames to send at once come with it.
+    /// Opens an editor's stream of frames. The frames to send at once come with it. An
+    /// `observer` is the instructor, who looks on.
     pub async fn open_editor(
         &self,
         seat: SeatId,
         sid: &str,
+        observer: bool,
     ) -> Result<(OpenPage, Vec<String>, broadcast::Receiver<SeatFrame>), WorkshopError> {
         let frames = self.inner.hub.subscribe(seat);
-        let page = self.inner.hub.open(seat, Some(sid.to_owned()));
-        self.store().touch_seat(seat, self.now()).await?;
+        let kind = if observer { PageKind::Observer } else { PageKind::Editor(sid.to_owned()) };
+        let page = self.inner.hub.open(seat, kind);
+        if !observer {
+            self.store().touch_seat(seat, self.now()).await?;
+        }
         let remaining = self.queue_remaining(seat).await?;
         let mut first = vec![events::status(remaining as usize, Some(sid)).to_string()];
         first.extend(self.inner.runs.catch_up(seat));
         Ok((page, first, frames))
     }
 
-    /// Counts an open portal page and tells it of every change.
-    pub fn open_portal(&self, seat: SeatId) -> (OpenPage, watch::Receiver<u64>) {
+    /// Counts an open portal page, unless it is an `observer`'s, and tells it of every change.
+    pub fn open_portal(&self, seat: SeatId, observer: bool) -> (OpenPage, watch::Receiver<u64>) {
         let changes = self.inner.hub.watch();
-        (self.inner.hub.open(seat, None), changes)
+        let kind = if observer { PageKind::Observer } else { PageKind::Portal };
+        (self.inner.hub.open(seat, kind), changes)
     }
 
     /// Tells the instructor's page of every change.

@@ -45,11 +45,21 @@ struct SeatChannel {
     closing: watch::Sender<u64>,
 }
 
+/// What a page is, and whether it makes its seat one that somebody is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum PageKind {
+    Portal,
+    /// By its sid.
+    Editor(String),
+    /// The instructor's look at a workspace: not counted.
+    Observer,
+}
+
 /// Keeps an open page counted until it is dropped.
 pub struct OpenPage {
     hub: std::sync::Arc<Hub>,
     seat: SeatId,
-    sid: Option<String>,
+    kind: PageKind,
     closing: watch::Receiver<u64>,
 }
 
@@ -154,32 +164,44 @@ impl Hub {
         u32::try_from(editors.max(channel.portals.load(Ordering::Relaxed))).unwrap_or(u32::MAX)
     }
 
-    pub(crate) fn open(self: &std::sync::Arc<Self>, seat: SeatId, sid: Option<String>) -> OpenPage {
-        match &sid {
-            Some(sid) => lock(&self.seat(seat).editors).push(sid.clone()),
-            None => {
+    /// Whether a participant has the seat's page open.
+    pub(crate) fn is_in_use(&self, seat: SeatId) -> bool {
+        self.open_portals(seat) > 0
+    }
+
+    /// How many of the seat's pages are open.
+    pub(crate) fn open_portals(&self, seat: SeatId) -> u64 {
+        self.seat(seat).portals.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn open(self: &std::sync::Arc<Self>, seat: SeatId, kind: PageKind) -> OpenPage {
+        match &kind {
+            PageKind::Editor(sid) => lock(&self.seat(seat).editors).push(sid.clone()),
+            PageKind::Portal => {
                 self.seat(seat).portals.fetch_add(1, Ordering::Relaxed);
             }
+            PageKind::Observer => {}
         }
         self.changed();
         let closing = self.seat(seat).closing.subscribe();
-        OpenPage { hub: std::sync::Arc::clone(self), seat, sid, closing }
+        OpenPage { hub: std::sync::Arc::clone(self), seat, kind, closing }
     }
 }
 
 impl Drop for OpenPage {
     fn drop(&mut self) {
         let channel = self.hub.seat(self.seat);
-        match &self.sid {
-            Some(sid) => {
+        match &self.kind {
+            PageKind::Editor(sid) => {
                 let mut editors = lock(&channel.editors);
                 if let Some(index) = editors.iter().position(|open| open == sid) {
                     editors.swap_remove(index);
                 }
             }
-            None => {
+            PageKind::Portal => {
                 channel.portals.fetch_sub(1, Ordering::Relaxed);
             }
+            PageKind::Observer => {}
         }
         self.hub.changed();
     }

@@ -26,6 +26,8 @@ pub struct SeatOverview {
     pub gallery_revision: u64,
     /// Grows whenever the seat's inputs, models or uploads change.
     pub files_revision: u64,
+    /// It is open in several browsers.
+    pub is_shared: bool,
 }
 
 /// How the queue is shared.

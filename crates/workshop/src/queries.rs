@@ -37,6 +37,7 @@ impl Workshop {
             jobs: self.job_overviews(&jobs, &line.places).await?,
             gallery_revision: self.inner.hub.gallery_revision(seat),
             files_revision: self.inner.hub.files_revision(seat),
+            is_shared: self.is_shared(seat),
         })
     }
 

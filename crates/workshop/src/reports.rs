@@ -46,6 +46,7 @@ impl Workshop {
         hello: WorkerHello,
         outbox: mpsc::Sender<ServerFrame>,
     ) -> Result<WorkerConnection, WorkshopError> {
+        self.require_worker(&hello.identity, hello.worker)?;
         let now = self.now();
         let (worker, name) = (hello.worker, hello.name.clone());
         let comfyui_version = self.catalog().and_then(|catalog| catalog.comfyui_version().map(str::to_owned));

@@ -9,10 +9,13 @@ use queue::report::{DeviceStats, EngineState, ServerFrame};
 use tokio::sync::mpsc;
 
 use crate::hub::lock;
+use crate::worker_identity::WorkerIdentity;
 
 #[derive(Default)]
 pub(crate) struct Workers {
     connected: Mutex<HashMap<WorkerId, ConnectedWorker>>,
+    /// Who has connected as whom since the server's start.
+    owners: Mutex<HashMap<WorkerId, WorkerIdentity>>,
 }
 
 #[derive(Debug, Clone)]
@@ -34,6 +37,7 @@ pub(crate) struct ConnectedWorker {
 /// What a worker says of itself when it connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerHello {
+    pub identity: WorkerIdentity,
     pub worker: WorkerId,
     pub name: String,
     pub version: String,
@@ -53,7 +57,8 @@ impl Workers {
     ) -> u64 {
         let mut connected = lock(&self.connected);
         let connection = connected.get(&hello.worker).map_or(1, |earlier| earlier.connection + 1);
-        let WorkerHello { worker, name, version, slots, staged, engine } = hello;
+        let WorkerHello { identity, worker, name, version, slots, staged, engine } = hello;
+        lock(&self.owners).insert(worker, identity);
         let entry = ConnectedWorker {
             name,
             slots,
@@ -68,6 +73,11 @@ impl Workers {
         };
         connected.insert(worker, entry);
         connection
+    }
+
+    /// Who connected as this worker, if anybody did.
+    pub(crate) fn owner(&self, worker: WorkerId) -> Option<WorkerIdentity> {
+        lock(&self.owners).get(&worker).cloned()
     }
 
     /// Strikes the worker off unless it has connected again since.

@@ -29,6 +29,8 @@ test('a saved workflow survives a reload, on another device too, and is the seat
   const context = await browser.newContext();
   const elsewhere = await context.newPage();
   await elsewhere.goto(anna.seat.joinUrl);
+  await elsewhere.getByRole('button', { name: 'Use it in both' }).click();
+  await expect(elsewhere.locator('header.bar')).toBeVisible();
   const files = await elsewhere.evaluate(async (base) => (await fetch(`${base}api/userdata?dir=workflows`)).json() as Promise<string[]>, anna.editor.base);
   expect(files).toContain('harbour view.json');
   await context.close();

@@ -145,6 +145,8 @@ test('a second device shows the same jobs at the same places', async ({ arrive, 
   const phone = await browser.newContext({ viewport: { width: 390, height: 844 } });
   const page = await phone.newPage();
   await page.goto(anna.seat.joinUrl);
+  await page.getByRole('button', { name: 'Use it in both' }).click();
+  await expect(page.locator('header.bar')).toBeVisible();
   await page.goto(anna.address('queue'));
   const cards = page.getByRole('complementary', { name: 'Queue' }).locator('.job-card');
   await expect(cards).toHaveCount(2);

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
 use bytes::Bytes;
 use comfy_api::events;
-use domain::SeatId;
+use domain::{SeatId, Viewer};
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
@@ -40,16 +40,34 @@ async fn open(
     SeatAccess(seat): SeatAccess,
     State(state): State<AppState>,
     token: Option<Extension<TokenAccess>>,
+    Extension(viewer): Extension<Viewer>,
     Query(query): Query<SocketQuery>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
-    let token = token.map(|Extension(access)| access);
-    let sid = state.workshop.editor_sid(seat, query.client_id.as_deref());
+    let counted = match state.limits.open_socket(seat) {
+        Ok(counted) => counted,
+        Err(too_much) => return too_much.into_response(),
+    };
+    let opener = Opener {
+        sid: state.workshop.editor_sid(seat, query.client_id.as_deref()),
+        token: token.map(|Extension(access)| access),
+        is_observer: viewer.require_seat(seat).is_err(),
+    };
     upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
-        if let Err(error) = serve(state, seat, sid, token, socket).await {
+        let _counted = counted;
+        if let Err(error) = serve(state, seat, opener, socket).await {
             tracing::debug!(seat.id = %seat, %error, "an editor's socket ended");
         }
     })
+}
+
+/// Who opened a socket.
+struct Opener {
+    sid: String,
+    /// By which it was opened, if not by a session.
+    token: Option<TokenAccess>,
+    /// The instructor, who looks on.
+    is_observer: bool,
 }
 
 /// What this client said it understands.
@@ -62,10 +80,10 @@ struct Client {
 async fn serve(
     state: AppState,
     seat: SeatId,
-    sid: String,
-    token: Option<TokenAccess>,
+    opener: Opener,
     mut socket: WebSocket,
 ) -> Result<(), axum::Error> {
+    let Opener { sid, token, is_observer } = opener;
     // What opened with a token ends with it; what a session opened is told by the page.
     let token_ended = async {
         match token {
@@ -74,7 +92,7 @@ async fn serve(
         }
     };
     tokio::pin!(token_ended);
-    let (mut page, first, mut frames) = match state.workshop.open_editor(seat, &sid).await {
+    let (mut page, first, mut frames) = match state.workshop.open_editor(seat, &sid, is_observer).await {
         Ok(opened) => opened,
         Err(error) => {
             tracing::error!(seat.id = %seat, %error, "an editor could not be opened");

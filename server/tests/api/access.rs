@@ -196,3 +196,23 @@ async fn over_tls_the_session_belongs_to_this_very_host() {
     }
     assert!(!cookie.to_lowercase().contains("domain="), "{cookie}");
 }
+
+#[tokio::test]
+async fn a_name_that_a_stranger_pointed_here_is_not_answered() {
+    let app = TestApp::start_in(AccessMode::Open).await;
+    let mut rebound = app.anonymous();
+    rebound.host = Some("evil.example".into());
+    // In an open room nobody needs a session: the name is all that gives such a page away.
+    let origin = [("origin", "http://evil.example")];
+    for path in ["/", "/admin/login", "/user/user001/comfy/api/queue", "/user/user001"] {
+        let reply = rebound.send(Method::GET, path, &origin, Vec::new()).await;
+        assert_eq!(reply.status, 421, "{path}");
+        assert!(reply.text().contains(&app.address.to_string()), "it says where to go: {}", reply.text());
+    }
+    rebound.base = "/user/user001/comfy".into();
+    let reply = rebound.send(Method::POST, "/user/user001/comfy/api/interrupt", &origin, Vec::new()).await;
+    assert_eq!(reply.status, 421);
+    assert_eq!(rebound.get("/health").await.status, 200, "monitors call it what they like");
+    rebound.host = Some("gpu-box.local".into());
+    assert_eq!(rebound.get("/").await.status, 200);
+}

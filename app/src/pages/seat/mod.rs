@@ -3,6 +3,7 @@
 mod bar;
 mod drawer;
 mod editor;
+mod elsewhere;
 mod files;
 mod gallery;
 mod help;
@@ -13,7 +14,7 @@ mod undo;
 mod workflows;
 
 use domain::SeatId;
-use leptos::either::Either;
+use leptos::either::EitherOf3;
 use leptos::form::ActionForm;
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -30,6 +31,7 @@ use crate::pages::refusal::Refusal;
 use crate::pages::seat::bar::SeatBar;
 use crate::pages::seat::drawer::{Drawer, open_panel};
 use crate::pages::seat::editor::Editor;
+use crate::pages::seat::elsewhere::{ElsewhereBanner, InUseElsewhere};
 use crate::pages::seat::files::provide_transfers;
 use crate::paths;
 
@@ -53,8 +55,11 @@ pub(crate) fn SeatPage() -> impl IntoView {
         <Transition fallback=Loading>
             {move || Suspend::new(async move {
                 match page.await {
-                    Ok(page) => Either::Left(view! { <SeatWorkplace page/> }),
-                    Err(error) => Either::Right(view! { <Refusal error/> }),
+                    Ok(page) => EitherOf3::A(view! { <SeatWorkplace page/> }),
+                    Err(AppError::InUseElsewhere) if let Some(seat) = seat.get_untracked() => {
+                        EitherOf3::B(view! { <InUseElsewhere seat/> })
+                    }
+                    Err(error) => EitherOf3::C(view! { <Refusal error/> }),
                 }
             })}
         </Transition>
@@ -69,6 +74,7 @@ fn SeatWorkplace(page: SeatPageData) -> impl IntoView {
     let view: Signal<SeatView> =
         Signal::from(Memo::new(move |_| live.latest.get().unwrap_or_else(|| first.clone())));
     let engine = Memo::new(move |_| view.with(|view| view.engine));
+    let is_shared = Memo::new(move |_| !is_observer && view.with(|view| view.is_shared));
     provide_transfers(seat);
     let panel = open_panel();
     let unseen = use_unseen_endings(Signal::from(Memo::new(move |_| view.with(|view| view.jobs.clone()))));
@@ -85,6 +91,7 @@ fn SeatWorkplace(page: SeatPageData) -> impl IntoView {
         <div class="workplace" data-drawer=move || panel.get().map(|panel| panel.slug())>
             <SeatBar title view panel connection=live.connection/>
             <div class="workplace__banners">
+                <ElsewhereBanner seat is_shared connection=live.connection/>
                 <SeatBanner view is_observer connection=live.connection/>
             </div>
             <main class="workplace__stage">

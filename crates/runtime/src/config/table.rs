@@ -44,6 +44,11 @@ pub const SETTINGS: &[Setting] = &[
     plain("MAX_UPLOAD_BYTES", "100MiB", "largest file that the editor may upload in one go"),
     plain("MAX_FILE_BYTES", "20GiB", "largest input file that may be uploaded in the Files tab"),
     plain("MAX_MODEL_BYTES", "100GiB", "largest model that a participant may upload"),
+    plain(
+        "SEAT_REQUESTS_PER_SECOND",
+        "300",
+        "requests of one seat that are served, lasting; ten seconds' worth may come at once",
+    ),
     optional("SEAT_QUOTA_BYTES", "how much the files of one seat may take; default no limit"),
     optional("TOTAL_QUOTA_BYTES", "how much the files of all seats may take; default no limit"),
     plain("MIN_FREE_BYTES", "1GiB", "what always stays free on the disk of DATA_DIR"),

@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use crate::support::TestApp;
+use super::patient_server;
 
 const PAGE: &[u8] = b"<html xmlns='http://www.w3.org/1999/xhtml'><script>window.__pwned=1</script></html>";
 /// What each is called; the content is a page all the same.
@@ -35,7 +35,7 @@ const MAY_BE: [&str; 4] =
 
 #[tokio::test]
 async fn whatever_a_file_is_called_it_is_no_page() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let anna = app.seat(1).await;
     // Makes the seat's folders.
     anna.comfy_post("/api/userdata/x.json", &serde_json::json!({})).await;
@@ -85,7 +85,7 @@ async fn whatever_a_file_is_called_it_is_no_page() {
 
 #[tokio::test]
 async fn an_upload_chooses_no_media_type() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let anna = app.seat(1).await;
     let body = "--X\r\nContent-Disposition: form-data; name=\"image\"; filename=\"evil.svg\"\r\nContent-Type: text/html\r\n\r\n<svg onload=alert(1)>\r\n--X--\r\n";
     let headers = [("content-type", "multipart/form-data; boundary=X")];

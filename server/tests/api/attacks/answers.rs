@@ -3,6 +3,7 @@
 use domain::AccessMode;
 use reqwest::Method;
 
+use super::patient_server;
 use super::routes::{ROUTES, Whose, addresses};
 use crate::support::{Reply, TestApp, WORKER_TOKEN};
 
@@ -29,7 +30,7 @@ fn assert_careful(reply: &Reply, at: &str) {
 
 #[tokio::test]
 async fn every_answer_is_inert_and_private_unless_it_says_otherwise() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let mut worker = app.worker().await;
     let (anna, admin, stranger) = (app.seat(1).await, app.admin().await, app.anonymous());
     let job = app.run(&anna, &mut worker, crate::support::picture(1), b"picture").await;
@@ -63,7 +64,7 @@ async fn every_answer_is_inert_and_private_unless_it_says_otherwise() {
 
 #[tokio::test]
 async fn secret_addresses_are_kept_nowhere() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let link = app.workshop.join_links().remove(0).join_path;
     for at in
         [link.as_str(), "/join/wrong", "/look/wrong", "/take-home/wrong", "/take-home/wrong/download.zip"]
@@ -75,7 +76,7 @@ async fn secret_addresses_are_kept_nowhere() {
 
 #[tokio::test]
 async fn pages_run_only_their_own_scripts_and_are_framed_by_nobody() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let anna = app.seat(1).await;
     let mut nonces = std::collections::BTreeSet::new();
     for at in ["/", "/user/user001", "/admin/login", "/nothing", "/take-home/x", "/"] {

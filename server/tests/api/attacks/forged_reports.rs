@@ -17,7 +17,11 @@ use crate::support::{DELIVERY_TIMEOUT, LEASE, TestApp, WORKER_TOKEN, outputs, pi
 fn files_below(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
-        if path.is_dir() { files_below(&path, found) } else { drop(found.insert(path.display().to_string())) }
+        if path.is_dir() {
+            files_below(&path, found);
+        } else {
+            found.insert(path.display().to_string());
+        }
     }
 }
 

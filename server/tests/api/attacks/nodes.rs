@@ -86,7 +86,7 @@ async fn keys_for_paid_services_and_foreign_names_do_not_reach_the_engine() {
 fn the_server_has_no_client_for_addresses() {
     let manifest = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")).unwrap();
     let run_time = manifest.split("[dev-dependencies]").next().unwrap();
-    for client in ["ureq", "curl", "isahc", "surf", "hyper-util"] {
+    for client in ["ureq", "curl", "isahc", "surf", "awc"] {
         assert!(!run_time.lines().any(|line| line.starts_with(client)), "{client}");
     }
     // `doctor` asks the server's own address.

@@ -6,7 +6,8 @@ use std::path::Path;
 
 use reqwest::Method;
 
-use crate::support::{Client, TestApp, WORKER_TOKEN};
+use super::patient_server;
+use crate::support::{Client, WORKER_TOKEN};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Whose {
@@ -76,6 +77,7 @@ pub const ROUTES: &[(&str, Whose, &str)] = &[
     ("/user/{seat}/take-home.zip", Seats, "/user/user001/take-home.zip"),
     ("/user/{seat}/uploads", Seats, "/user/user001/uploads"),
     ("/user/{seat}/uploads/{id}", Seats, "/user/user001/uploads/{job}"),
+    ("/user/{seat}/take", Seats, "/user/user001/take"),
     ("/userdata", Seats, "/user/user001/comfy/api/userdata?dir=workflows"),
     ("/userdata/{file}", Seats, "/user/user001/comfy/api/userdata/mine.json"),
     ("/userdata/{file}/move/{destination}", Seats, "/user/user001/comfy/api/userdata/mine.json/move/x.json"),
@@ -101,6 +103,7 @@ pub const ROUTES: &[(&str, Whose, &str)] = &[
 const ONLY_AT_THE_ROOT: [&str; 3] = ["/comfy/internal/", "/comfy/ws", "/comfy/assets/"];
 const METHODS: [Method; 5] = [Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
 const TUS: (&str, &str) = ("tus-resumable", "1.0.0");
+const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
 fn routes_in_source(folder: &Path, found: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -150,7 +153,7 @@ async fn assert_answers(
 ) {
     for at in addresses {
         for method in methods {
-            let reply = client.send(method.clone(), at, &[TUS], b"{}".to_vec()).await;
+            let reply = client.send(method.clone(), at, &[TUS, FORM], b"{}".to_vec()).await;
             assert!(
                 allowed.contains(&reply.status),
                 "{who}: {method} {at}: {} {}",
@@ -163,7 +166,7 @@ async fn assert_answers(
 
 #[tokio::test]
 async fn nobody_gets_what_is_anothers() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let mut worker = app.worker().await;
     let (anna, ben, admin) = (app.seat(1).await, app.seat(2).await, app.admin().await);
     let job = app.run(&anna, &mut worker, crate::support::picture(1), b"picture").await;
@@ -171,7 +174,7 @@ async fn nobody_gets_what_is_anothers() {
     let seats = addresses(Seats, &job, 1);
 
     let stranger = app.anonymous();
-    assert_answers(&stranger, &seats, &METHODS, &[401, 405], "a stranger").await;
+    assert_answers(&stranger, &seats, &METHODS, &[401, 404, 405], "a stranger").await;
     assert_answers(&ben, &seats, &METHODS, &[404, 405], "another seat").await;
     let mut program = app.anonymous();
     let token = app.workshop.make_api_token(domain::SeatId::new(2).unwrap(), "x").await.unwrap();
@@ -179,8 +182,8 @@ async fn nobody_gets_what_is_anothers() {
     assert_answers(&program, &seats, &METHODS, &[401, 404, 405], "another seat's program").await;
     let mut forger = app.anonymous();
     forger.bearer = Some(WORKER_TOKEN.into());
-    assert_answers(&forger, &seats, &METHODS, &[401, 405], "a worker").await;
-    assert_answers(&admin, &seats, &METHODS[1..], &[403, 405], "the instructor who looks on").await;
+    assert_answers(&forger, &seats, &METHODS, &[401, 404, 405], "a worker").await;
+    assert_answers(&admin, &seats, &METHODS[1..], &[403, 404, 405], "the instructor who looks on").await;
 
     let instructors = addresses(Instructors, &job, 1);
     for (client, who) in
@@ -203,7 +206,7 @@ async fn nobody_gets_what_is_anothers() {
 
 #[tokio::test]
 async fn in_ones_own_seat_anothers_ids_name_nothing() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let mut worker = app.worker().await;
     let (anna, ben) = (app.seat(1).await, app.seat(2).await);
     let job = app.run(&anna, &mut worker, crate::support::picture(1), b"picture").await;

@@ -3,12 +3,13 @@
 use reqwest::Method;
 use serde_json::json;
 
+use super::patient_server;
 use super::routes::{Whose, addresses};
-use crate::support::{METRICS_TOKEN, Reply, TestApp, WORKER_TOKEN, picture};
+use crate::support::{METRICS_TOKEN, Reply, WORKER_TOKEN, picture};
 
 #[tokio::test]
 async fn no_answer_holds_a_secret_or_a_path_of_the_server() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let mut worker = app.worker().await;
     let (anna, admin, stranger) = (app.seat(1).await, app.admin().await, app.anonymous());
     let job = app.run(&anna, &mut worker, picture(1), b"picture").await;
@@ -54,7 +55,7 @@ async fn no_answer_holds_a_secret_or_a_path_of_the_server() {
 
 #[tokio::test]
 async fn the_servers_own_faults_tell_no_path() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let _worker = app.worker().await;
     let anna = app.seat(1).await;
     anna.comfy_post("/api/userdata/x.json", &json!({})).await;

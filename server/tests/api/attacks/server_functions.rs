@@ -6,7 +6,8 @@ use leptos::server_fn::axum::server_fn_paths;
 use reqwest::Method;
 use uuid::Uuid;
 
-use crate::support::{Client, TestApp};
+use super::patient_server;
+use crate::support::Client;
 
 /// Their answers are for everybody.
 const ANYBODYS: [&str; 3] = ["/api/read-landing-page", "/api/set-theme", "/api/read-take-home"];
@@ -32,7 +33,7 @@ async fn call(client: &Client, path: &str, method: &Method) -> u16 {
 
 #[tokio::test]
 async fn each_asks_who_calls() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let _worker = app.worker().await;
     let (stranger, ben, admin) = (app.anonymous(), app.seat(2).await, app.admin().await);
     let all: Vec<_> = server_fn_paths()

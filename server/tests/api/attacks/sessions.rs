@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 
 use crate::support::{Client, TestApp};
 
-async fn is_signed_in(app: &TestApp, cookie: &str, seat: u16) -> bool {
+async fn is_signed_in(app: &TestApp, cookie: &str, seat: usize) -> bool {
     let mut client = app.anonymous();
     client.set_cookie(cookie);
     client.get(&format!("/user/user{seat:03}/comfy/api/queue")).await.status == 200
@@ -17,20 +17,23 @@ async fn is_signed_in(app: &TestApp, cookie: &str, seat: u16) -> bool {
 #[tokio::test]
 async fn a_planted_session_gains_nothing() {
     let app = TestApp::start().await;
-    let link = app.workshop.join_links().remove(0).join_path;
+    let links = app.workshop.join_links();
     let attacker = app.seat(2).await;
     let planted = attacker.cookie().unwrap().to_owned();
-    for cookie in [planted.as_str(), "comfy_multi=AAAAAAAAAAAAAAAAAAAAAA"] {
+    let mut last = app.anonymous();
+    for (cookie, seat) in [(planted.as_str(), 1), ("comfy_multi=AAAAAAAAAAAAAAAAAAAAAA", 3)] {
+        let link = &links[seat - 1].join_path;
         let mut victim = app.anonymous();
         victim.set_cookie(cookie);
-        let reply = victim.get(&link).await;
+        let reply = victim.get(link).await;
         victim.keep_cookie(&reply);
         assert_ne!(victim.cookie(), Some(cookie), "the id changes with the right");
-        assert!(is_signed_in(&app, victim.cookie().unwrap(), 1).await);
-        assert!(!is_signed_in(&app, cookie, 1).await, "who planted it is not let in");
+        assert!(is_signed_in(&app, victim.cookie().unwrap(), seat).await);
+        assert!(!is_signed_in(&app, cookie, seat).await, "who planted it is not let in");
+        last = victim;
     }
     let mut admin = app.anonymous();
-    let before = app.seat(2).await;
+    let before = last;
     admin.take_cookie_of(&before);
     let reply = admin.post_form("/admin/login", "password=instructor").await;
     admin.keep_cookie(&reply);

@@ -7,7 +7,8 @@ use queue::report::Outcome;
 use serde_json::{Map, json};
 use zip::ZipArchive;
 
-use crate::support::{Client, TestApp, picture};
+use super::patient_server;
+use crate::support::{Client, picture};
 
 const SCRIPT: &str = "</script><script>window.__pwned=1</script>";
 const MARKUP: &str = "\"'><img src=x onerror=window.__pwned=1>{{7*7}}\u{2028}<!--";
@@ -35,7 +36,7 @@ async fn assert_inert(client: &Client, at: &str, must_show: bool) {
 
 #[tokio::test]
 async fn nothing_that_is_named_becomes_markup() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let mut worker = app.worker().await;
     let (anna, admin) = (app.seat(1).await, app.admin().await);
     let evil = format!("{MARKUP}{SCRIPT}");
@@ -115,7 +116,7 @@ async fn nothing_that_is_named_becomes_markup() {
 
 #[tokio::test]
 async fn what_is_taken_home_runs_nothing_either() {
-    let app = TestApp::start().await;
+    let app = patient_server().await;
     let mut worker = app.worker().await;
     let anna = app.seat(1).await;
     let mut graph = picture(1);

@@ -135,7 +135,12 @@ impl Client {
 
     /// Opens the editor's socket, or tells the status of the refusal.
     pub async fn try_socket(&self, query: &str) -> Result<Socket, u16> {
-        let url = format!("ws://{}{}/ws{query}", self.address, self.base);
+        self.try_open(&format!("{}/ws{query}", self.base)).await
+    }
+
+    /// Opens the socket at this path, such as the portal's, or tells the status of the refusal.
+    pub async fn try_open(&self, path: &str) -> Result<Socket, u16> {
+        let url = format!("ws://{}{path}", self.address);
         let mut request = url.into_client_request().unwrap();
         if let Some(cookie) = &self.cookie {
             request.headers_mut().insert(COOKIE, HeaderValue::from_str(cookie).unwrap());

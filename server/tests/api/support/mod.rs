@@ -22,11 +22,14 @@ use serde_json::{Map, Value, json};
 use server::auth::Credentials;
 use server::comfy::frontend::Frontend;
 use server::config::ServerConfig;
+use server::connections::{Patience, Room, serve};
+use server::limits::Limits;
 use server::router::router;
 use server::state::AppState;
 use store::Store;
 use tempfile::TempDir;
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use tower_sessions_sqlx_store::SqliteStore;
 use uuid::Uuid;
 use workshop::files::SeatFolders;
@@ -151,13 +154,15 @@ impl TestApp {
             workshop: workshop.clone(),
             credentials: Arc::new(Credentials::new(ADMIN_PASSWORD, WORKER_TOKEN, Some(METRICS_TOKEN))),
             attempts: Arc::default(),
+            limits: Arc::new(Limits::new(config.seat_requests_per_second)),
             frontend: Arc::new(Frontend::open(&folder.path().join("frontend"), None, None).unwrap()),
             worker_redis_url: "redis://127.0.0.1:1".into(),
             leptos: LeptosOptions::builder().output_name("comfy-multi").build(),
             config: Arc::new(config),
         };
         let app = router(state, sessions);
-        let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
+        let room = Room { all: 200, one_network: 50 };
+        let server = tokio::spawn(serve(listener, app, room, Patience::default(), CancellationToken::new()));
         Self { address, workshop, queue, clock, folder, mint, settings, store, server }
     }
 

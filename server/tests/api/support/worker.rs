@@ -24,6 +24,7 @@ pub struct FakeWorker {
     http: reqwest::Client,
     address: SocketAddr,
     queue: MemoryQueue,
+    token: String,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Frames that came while it waited for something else.
     heard: VecDeque<ServerFrame>,
@@ -31,13 +32,24 @@ pub struct FakeWorker {
 
 impl FakeWorker {
     pub async fn connect(address: SocketAddr, queue: MemoryQueue) -> Self {
-        let mut request = format!("ws://{address}/worker/v1/socket").into_client_request().unwrap();
-        let bearer = HeaderValue::from_str(&format!("Bearer {WORKER_TOKEN}")).unwrap();
-        request.headers_mut().insert(AUTHORIZATION, bearer);
-        let (socket, _) = connect_async(request).await.unwrap();
         let id = WorkerId::from_uuid(Uuid::from_u128(rand::random()));
+        Self::connect_as(address, queue, WORKER_TOKEN, id).await.expect("the server takes it in")
+    }
+
+    /// With another token, or as another worker; nothing if the server ends the conversation.
+    pub async fn connect_as(
+        address: SocketAddr,
+        queue: MemoryQueue,
+        token: &str,
+        id: WorkerId,
+    ) -> Option<Self> {
+        let mut request = format!("ws://{address}/worker/v1/socket").into_client_request().unwrap();
+        let bearer = HeaderValue::from_str(&format!("Bearer {token}")).unwrap();
+        request.headers_mut().insert(AUTHORIZATION, bearer);
+        let (socket, _) = connect_async(request).await.ok()?;
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let mut worker = Self { id, http, address, queue, socket, heard: VecDeque::new() };
+        let token = token.to_owned();
+        let mut worker = Self { id, http, address, queue, token, socket, heard: VecDeque::new() };
         worker.publish_catalog().await;
         let hello = WorkerFrame::Hello {
             protocol: PROTOCOL_VERSION,
@@ -49,8 +61,27 @@ impl FakeWorker {
             engine: EngineState::Ready,
         };
         worker.say(&hello).await;
-        assert!(matches!(worker.hear().await, ServerFrame::Welcome { .. }));
-        worker
+        match worker.next_text().await? {
+            ServerFrame::Welcome { .. } => Some(worker),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// The next frame; nothing if the server ends the socket instead.
+    async fn next_text(&mut self) -> Option<ServerFrame> {
+        loop {
+            match self.socket.next().await? {
+                Ok(Message::Text(text)) => return serde_json::from_str(&text).ok(),
+                Ok(Message::Close(_)) | Err(_) => return None,
+                Ok(_) => {}
+            }
+        }
+    }
+
+    /// Whether the server ends the socket, after whatever it still has to say.
+    pub async fn is_put_out(&mut self) -> bool {
+        let ended = async { while self.next_text().await.is_some() {} };
+        tokio::time::timeout(std::time::Duration::from_secs(10), ended).await.is_ok()
     }
 
     /// The same worker, speaking to a server that was started again elsewhere.
@@ -213,7 +244,7 @@ impl FakeWorker {
     }
 
     pub fn request(&self, method: reqwest::Method, path: &str) -> reqwest::RequestBuilder {
-        self.http.request(method, format!("http://{}{path}", self.address)).bearer_auth(WORKER_TOKEN)
+        self.http.request(method, format!("http://{}{path}", self.address)).bearer_auth(&self.token)
     }
 }
 
