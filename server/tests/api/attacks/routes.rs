@@ -211,7 +211,7 @@ async fn in_ones_own_seat_anothers_ids_name_nothing() {
     let (anna, ben) = (app.seat(1).await, app.seat(2).await);
     let job = app.run(&anna, &mut worker, crate::support::picture(1), b"picture").await;
     for path in [
-        format!("/user/user002/results/1/thumbnail"),
+        "/user/user002/results/1/thumbnail".to_owned(),
         format!("/user/user002/jobs/{job}/workflow.json"),
         "/user/user002/download.zip?ids=1".to_owned(),
         format!("/user/user002/comfy/api/jobs/{job}"),

@@ -65,8 +65,21 @@ async fn leaving_ends_the_session_wherever_it_was_copied_to() {
     let app = TestApp::start().await;
     let anna = app.seat(1).await;
     let stolen = anna.cookie().unwrap().to_owned();
+    let (ben, admin) = (app.seat(2).await, app.admin().await);
+    let mut hers = [anna.socket("").await, anna.try_open("/user/user001/live").await.unwrap()];
+    let mut admins = admin.try_open("/admin/live").await.unwrap();
+    let mut his = ben.socket("").await;
     assert_eq!(anna.post_form("/leave", "").await.status, 303);
     assert!(!is_signed_in(&app, &stolen, 1).await);
+    for socket in &mut hers {
+        assert!(socket.is_closed_by_server().await, "its sockets end with it");
+    }
+    assert_eq!(admin.post_form("/leave", "").await.status, 303);
+    assert!(admins.is_closed_by_server().await);
+    // All others stay: his still tells of his queue.
+    ben.comfy_post("/api/history", &serde_json::json!({"clear": true})).await;
+    his.until(|frame| frame["type"] == "status").await;
+    his.until(|frame| frame["type"] == "status").await;
 }
 
 #[tokio::test]
