@@ -11,7 +11,8 @@ pub fn has_too_many(text: &[u8]) -> bool {
     exceeds(text, MAX_VALUES)
 }
 
-fn exceeds(text: &[u8], most: usize) -> bool {
+/// Whether a text has more than `most` values.
+pub fn exceeds(text: &[u8], most: usize) -> bool {
     let (mut values, mut is_string, mut is_escaped) = (1, false, false);
     for byte in text {
         match byte {

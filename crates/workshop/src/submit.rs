@@ -14,8 +14,9 @@ use tokio::sync::Semaphore;
 use crate::files::SeatFiles;
 use crate::{Workshop, WorkshopError, refusal};
 
-/// Workflows of a class are a tenth of this.
-const LARGE_BODY_BYTES: usize = 1 << 20;
+/// The graphs of a class are seldom larger. Smaller ones come to a few megabytes when read, and
+/// wait for nobody.
+const LARGE_BODY_BYTES: usize = 128 << 10;
 
 /// Editors and programs use some thirty letters; it is part of every list of jobs.
 const MAX_CLIENT_ID_BYTES: usize = 1024;

@@ -29,7 +29,7 @@ const MAX_PARTS: usize = 100;
 /// The longest text beside the file: a reference to another file.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// The largest picture whose text chunks are carried over to its masked copy.
-const MAX_PNG_WITH_TEXT_BYTES: u64 = 256 * 1024 * 1024;
+const MAX_PNG_WITH_TEXT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How many bytes one upload may have.
 #[derive(Debug, Clone, Copy)]

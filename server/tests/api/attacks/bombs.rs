@@ -48,6 +48,8 @@ async fn json_that_no_editor_writes_is_refused() {
         assert_eq!(post(&anna, path, nested).await.status, 400, "{path}");
         assert_eq!(post(&anna, path, vec![b' '; 3 << 20]).await.status, 413, "{path}");
     }
+    let many = format!("[{}0]", "0,".repeat(100_000));
+    assert_eq!(post(&anna, "/api/settings/x", many).await.status, 413);
     assert_eq!(post(&anna, "/api/interrupt", vec![b' '; 3 << 20]).await.status, 413);
 }
 
