@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::faults::Breakage;
 use crate::people::Tally;
 use crate::picture::{colour_of_file, is_same};
 use crate::records::{EventRecord, JobRecord, Records};
@@ -29,11 +30,25 @@ pub struct Suffered {
     pub at: i64,
     /// When it was mended.
     pub mended_at: i64,
+    #[serde(skip)]
+    pub breakage: Breakage,
     pub fault: String,
     /// The phase was reached; else it was time.
     pub was_in_phase: bool,
     /// The jobs that the worker had which was killed.
     pub held: Vec<String>,
+    /// Events that the server wrote at a wrong time.
+    pub skewed: Option<Skewed>,
+}
+
+/// Events whose time is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Skewed {
+    /// The last event before.
+    pub after: i64,
+    /// The last one of them.
+    pub until: i64,
+    pub ms: i64,
 }
 
 /// The account of a drill.
@@ -60,6 +75,8 @@ pub struct Account {
     pub longest_return_ms: i64,
     /// From any fault until the next job succeeded.
     pub longest_silence_ms: i64,
+    /// Writes of the server for which there was no room.
+    pub refused_writes: i64,
     pub problems: Vec<String>,
 }
 
@@ -76,9 +93,11 @@ pub async fn draw_up(
     seats_dir: &Path,
     tallies: &[Tally],
     suffered: &[Suffered],
+    refused_writes: i64,
 ) -> anyhow::Result<Account> {
     let jobs = records.jobs().await?;
-    let events = records.events().await?;
+    let mut events = records.events().await?;
+    set_right(&mut events, suffered);
     let artifacts = records.artifacts().await?;
     let mut account = Account {
         seed,
@@ -86,6 +105,7 @@ pub async fn draw_up(
         submitted: jobs.len(),
         unanswered: tallies.iter().map(|tally| tally.unanswered).sum(),
         attempts: jobs.iter().map(|job| job.attempts).sum(),
+        refused_writes,
         ..Account::default()
     };
     let known: HashMap<&str, &JobRecord> = jobs.iter().map(|job| (job.id.as_str(), job)).collect();
@@ -149,8 +169,17 @@ pub async fn draw_up(
     account.stray_files = outputs_below(seats_dir)?;
     account.stray_files.retain(|path| !files.contains(path));
     measure(&mut account, &events, suffered);
-    judge(&mut account);
+    judge(&mut account, suffered);
     Ok(account)
+}
+
+/// Gives the events their true times.
+fn set_right(events: &mut [EventRecord], suffered: &[Suffered]) {
+    for Skewed { after, until, ms } in suffered.iter().filter_map(|fault| fault.skewed) {
+        for event in events.iter_mut().filter(|event| event.id > after && event.id <= until) {
+            event.at -= ms;
+        }
+    }
 }
 
 /// Jobs to which something happened after their end.
@@ -190,7 +219,7 @@ fn measure(account: &mut Account, events: &[EventRecord], suffered: &[Suffered])
     }
 }
 
-fn judge(account: &mut Account) {
+fn judge(account: &mut Account, suffered: &[Suffered]) {
     let mut problems = Vec::new();
     let mut check = |is_bad: bool, problem: String| {
         if is_bad {
@@ -201,6 +230,8 @@ fn judge(account: &mut Account) {
     check(!account.doubled.is_empty(), format!("{} jobs doubled", account.doubled.len()));
     check(!account.wrong.is_empty(), format!("{} jobs with wrong results", account.wrong.len()));
     check(!account.stray_files.is_empty(), format!("{} files of no job", account.stray_files.len()));
+    let was_full = suffered.iter().any(|fault| fault.breakage == Breakage::FillDisk);
+    check(was_full && account.refused_writes == 0, "a full disk refused nothing: it was not full".to_owned());
     let over = |measured: i64, limit: Duration| {
         i128::from(measured) > i128::try_from(limit.as_millis()).unwrap_or(i128::MAX)
     };
@@ -257,6 +288,7 @@ impl fmt::Display for Account {
             "  longest silence   {:>6} ms from a fault to the next success",
             self.longest_silence_ms
         )?;
+        writeln!(formatter, "  writes refused    {:>6}  while the disk was full", self.refused_writes)?;
         for line in self.lost.iter().chain(&self.doubled).chain(&self.wrong).take(20) {
             writeln!(formatter, "  ! {line}")?;
         }
@@ -275,7 +307,7 @@ mod tests {
     use super::*;
 
     fn event(at: i64, kind: &str, job: &str) -> EventRecord {
-        EventRecord { at, kind: kind.into(), job: job.into(), attempt: None }
+        EventRecord { id: 0, at, kind: kind.into(), job: job.into(), attempt: None }
     }
 
     #[test]
@@ -286,16 +318,43 @@ mod tests {
             event(900, "lease_lapsed", "a"),
             event(1500, "succeeded", "a"),
         ];
-        let fault = Suffered {
-            at: 10,
-            mended_at: 20,
-            fault: String::new(),
-            was_in_phase: true,
-            held: vec!["a".into()],
-        };
+        let fault =
+            Suffered { at: 10, mended_at: 20, held: vec!["a".into()], ..suffered(Breakage::KillWorker(0)) };
         let mut account = Account::default();
         measure(&mut account, &events, &[fault]);
         assert_eq!((account.longest_return_ms, account.longest_silence_ms), (890, 1490));
+    }
+
+    fn suffered(breakage: Breakage) -> Suffered {
+        Suffered {
+            at: 0,
+            mended_at: 0,
+            breakage,
+            fault: String::new(),
+            was_in_phase: true,
+            held: Vec::new(),
+            skewed: None,
+        }
+    }
+
+    #[test]
+    fn a_disk_that_was_full_must_have_refused_something() {
+        let faults = [suffered(Breakage::FillDisk)];
+        let mut idle = Account::default();
+        judge(&mut idle, &faults);
+        assert!(!idle.is_good());
+        let mut full = Account { refused_writes: 1, ..Account::default() };
+        judge(&mut full, &faults);
+        assert!(full.is_good());
+    }
+
+    #[test]
+    fn what_was_written_at_a_wrong_time_is_set_right() {
+        let mut events: Vec<_> =
+            (1..=4).map(|id| EventRecord { id, ..event(100 * id, "claimed", "a") }).collect();
+        let skewed = Some(Skewed { after: 1, until: 3, ms: 50 });
+        set_right(&mut events, &[Suffered { skewed, ..suffered(Breakage::RestartSkewed(50)) }]);
+        assert_eq!(events.iter().map(|event| event.at).collect::<Vec<_>>(), [100, 150, 250, 400]);
     }
 
     #[test]
@@ -319,7 +378,7 @@ mod tests {
             Account { longest_silence_ms: 60_001, ..Account::default() },
         ] {
             let mut bad = bad;
-            judge(&mut bad);
+            judge(&mut bad, &[]);
             assert!(!bad.is_good(), "{bad:?}");
         }
     }

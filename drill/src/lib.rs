@@ -6,6 +6,7 @@
 //! [`account`] counts afterwards, from the records and files that are left.
 
 pub mod account;
+pub mod adversity;
 pub mod engine;
 pub mod faults;
 pub mod links;

@@ -43,6 +43,9 @@ struct Arguments {
     /// The server's SITE_ROOT.
     #[arg(long)]
     site_root: PathBuf,
+    /// The compiled `drill/shim/adversity.c`. Not given: no disk is full and no clock wrong.
+    #[arg(long)]
+    shim: Option<PathBuf>,
     /// A real ComfyUI, which gets a worker of its own.
     #[arg(long)]
     comfyui_dir: Option<PathBuf>,
@@ -69,6 +72,7 @@ async fn main() -> anyhow::Result<ExitCode> {
                 redis: arguments.redis,
                 frontend: arguments.frontend_dir,
                 site: arguments.site_root,
+                shim: arguments.shim,
                 comfyui,
             },
             seats: arguments.seats,

@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::account::{Account, Suffered, draw_up};
-use crate::faults::{Breakage, Fault, Phase, plan};
+use crate::account::{Account, Skewed, Suffered, draw_up};
+use crate::faults::{Breakage, Fault, KINDS, KINDS_WITHOUT_SHIM, Phase, plan};
 use crate::people::{Person, Tally};
 use crate::records::Records;
 use crate::world::{World, WorldOptions};
@@ -52,7 +52,8 @@ pub async fn drill(options: &DrillOptions) -> anyhow::Result<Account> {
 
     let workers = world_options.workers + usize::from(world_options.programs.comfyui.is_some());
     let mut suffered = Vec::new();
-    for fault in plan(world_options.seed, *jobs, *faults, workers) {
+    let kinds = if world_options.programs.shim.is_some() { KINDS } else { KINDS_WITHOUT_SHIM };
+    for fault in plan(world_options.seed, *jobs, *faults, workers, kinds) {
         until_ended(&mut records, fault.after).await?;
         suffered.push(suffer(&mut world, &mut records, &fault, &mut log).await?);
     }
@@ -64,12 +65,14 @@ pub async fn drill(options: &DrillOptions) -> anyhow::Result<Account> {
     world.until_ready().await?;
     let settled = until_all_ended(&mut records).await?;
     log.note("settled", json!({ "all": settled }))?;
+    let refused_writes = world.refused_writes()?;
     world.stop().await?;
     let tallies: Vec<Tally> = tallies
         .iter()
         .map(|tally| std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner)))
         .collect();
-    let account = draw_up(world_options.seed, records, &world.seats_dir(), &tallies, &suffered).await?;
+    let account =
+        draw_up(world_options.seed, records, &world.seats_dir(), &tallies, &suffered, refused_writes).await?;
     log.note("account", serde_json::to_value(&account)?)?;
     Ok(account)
 }
@@ -89,12 +92,28 @@ async fn suffer(
         _ => Vec::new(),
     };
     let at = now_ms();
+    let last_event = records.last_event().await?;
     eprintln!("{fault}");
     log.note("fault", json!({"fault": fault.to_string(), "was_in_phase": was_in_phase, "held": held}))?;
     world.suffer(fault).await.with_context(|| fault.to_string())?;
     let mended_at = now_ms();
     log.note("mended", json!({}))?;
-    Ok(Suffered { at, mended_at, fault: fault.to_string(), was_in_phase, held })
+    // What the server wrote meanwhile bears its wrong time.
+    let skewed = match fault.breakage {
+        Breakage::RestartSkewed(ms) => {
+            Some(Skewed { after: last_event, until: records.last_event().await?, ms })
+        }
+        _ => None,
+    };
+    Ok(Suffered {
+        at,
+        mended_at,
+        breakage: fault.breakage,
+        fault: fault.to_string(),
+        was_in_phase,
+        held,
+        skewed,
+    })
 }
 
 /// Waits for a job to come into the phase.

@@ -1,5 +1,6 @@
 //! The server: HTTP and WebSocket adapters over the workshop's use cases.
 
+mod answer_headers;
 pub mod attempts;
 pub mod auth;
 pub mod backup;

@@ -248,6 +248,22 @@ async fn a_stale_workers_file_leaves_no_trace() {
 }
 
 #[tokio::test]
+async fn graphs_that_are_listed_together_are_not_more_than_memory_has() {
+    let Fixture { store, folder: _folder } = fixture().await;
+    for number in 1..=5 {
+        let mut job = new_job(number, 1);
+        let bytes = if number == 3 { 10 } else { 5 << 20 };
+        job.graph.extra_data.insert("padding".into(), json!("x".repeat(bytes)));
+        store.insert_job(&job).await.unwrap();
+    }
+    let ids: Vec<_> = (1..=5).map(job_id).collect();
+    let listed = store.graphs(&ids).await.unwrap();
+    assert!(listed.contains_key(&job_id(3)), "the small one is among them");
+    assert_eq!(listed.len(), 3);
+    assert_eq!(store.graphs(&ids[4..]).await.unwrap().len(), 1, "one alone is always told");
+}
+
+#[tokio::test]
 async fn the_order_of_a_graphs_nodes_is_kept() {
     let Fixture { store, folder: _folder } = fixture().await;
     store.insert_job(&new_job(1, 1)).await.unwrap();

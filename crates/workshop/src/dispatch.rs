@@ -52,16 +52,14 @@ impl Workshop {
         Ok(())
     }
 
-    /// Leases that were alive when the server stopped get a whole lease to be heard again.
+    /// Leases that were alive when the server stopped get a whole lease to be heard again, by the
+    /// clock as it is now: it may have been set back meanwhile.
     pub(crate) async fn renew_leases_after_restart(&self) -> Result<(), WorkshopError> {
-        let (now, lease_time) = (self.now(), self.settings().lease);
+        let (now, settings) = (self.now(), self.settings());
         for stored in self.store().active_jobs().await? {
-            let Some(lease) = stored.job.lease().copied().filter(|lease| lease.worker.is_some()) else {
-                continue;
-            };
-            self.store()
-                .update_job(stored.job.id, None, |job| job.renew(lease.token, now, lease_time))
-                .await?;
+            let Some(lease) = stored.job.lease().copied() else { continue };
+            let time = if lease.worker.is_some() { settings.lease } else { settings.delivery_timeout };
+            self.store().update_job(stored.job.id, None, |job| job.renew(lease.token, now, time)).await?;
         }
         Ok(())
     }

@@ -9,10 +9,22 @@ use comfy_api::validate::{InputFiles, Validated, validate_prompt};
 use domain::{JobId, Priority, SeatId, TraceId};
 use serde_json::{Map, Value};
 use store::{JobGraph, JobShape, NewJob, StoreError};
+use tokio::sync::Semaphore;
 
 use crate::files::SeatFiles;
 use crate::spans::job_span;
 use crate::{Workshop, WorkshopError, refusal};
+
+/// The graphs of a class are seldom larger. Smaller ones come to a few megabytes when read, and
+/// wait for nobody.
+const LARGE_BODY_BYTES: usize = 128 << 10;
+
+/// Editors and programs use some thirty letters; it is part of every list of jobs.
+const MAX_CLIENT_ID_BYTES: usize = 1024;
+
+/// Only few large graphs are read at once, so that many of them take neither the memory nor the
+/// threads that all share.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(2);
 
 /// ComfyUI's answer to a queued prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,7 +46,15 @@ impl Workshop {
     }
 
     async fn check_and_queue(&self, seat: SeatId, body: &[u8]) -> Result<Submitted, WorkshopError> {
-        let request = PromptRequest::parse(body)?;
+        // Kept to the end: what is read of it is far larger than the body itself.
+        let (request, _turn) = if body.len() > LARGE_BODY_BYTES {
+            let turn = LARGE_BODIES.acquire().await.expect("the turns are never closed");
+            let body = body.to_vec();
+            let parsed = tokio::task::spawn_blocking(move || PromptRequest::parse(&body)).await;
+            (parsed.map_err(cut_short)??, Some(turn))
+        } else {
+            (PromptRequest::parse(body)?, None)
+        };
         let id = self.job_id(request.prompt_id.as_deref())?;
         self.refuse_denied_nodes(&request.prompt)?;
         let catalog = self.catalog().ok_or_else(no_catalog)?;
@@ -49,7 +69,7 @@ impl Workshop {
             Ok::<_, PromptError>((validated, request))
         })
         .await
-        .map_err(|error| WorkshopError::BadRequest(format!("the graph could not be checked: {error}")))?
+        .map_err(cut_short)?
         .map_err(refusal::explained)?;
 
         self.refuse_over_cap(seat).await?;
@@ -66,7 +86,7 @@ impl Workshop {
             priority: if is_demo { Priority::Demo } else { Priority::Normal },
             interrupts: is_demo,
             shape: Some(shape(&prune_prompt(&validated.prompt, &validated.outputs))),
-            client_id: request.client_id.filter(|client_id| !client_id.is_empty()),
+            client_id: request.client_id.filter(|id| (1..=MAX_CLIENT_ID_BYTES).contains(&id.len())),
             title: title(&validated.prompt, &validated.outputs),
             workflow_id: workflow_id.and_then(Value::as_str).map(str::to_owned),
             created_at: now,
@@ -126,6 +146,10 @@ impl Workshop {
             PromptError::new("invalid_prompt_id", "The prompt_id must be a lower-case UUID", text)
         })
     }
+}
+
+fn cut_short(error: tokio::task::JoinError) -> WorkshopError {
+    WorkshopError::BadRequest(format!("the graph could not be checked: {error}"))
 }
 
 struct ExistingFiles<'a>(&'a SeatFiles);

@@ -4,6 +4,7 @@
 //! ComfyUI does. Nothing is ever passed on to an engine.
 
 pub(crate) mod file_response;
+mod form_body;
 pub mod frontend;
 mod frontend_package;
 mod given_workflows;
