@@ -75,15 +75,21 @@ impl Person {
         self.tally.clone()
     }
 
-    /// Submits so many jobs, through whatever happens meanwhile, and no more than `turn` allows yet.
-    /// The first participant's middle one kills engines.
-    pub async fn take_part(mut self, jobs: u32, mut turn: watch::Receiver<u32>) -> anyhow::Result<()> {
+    /// Submits so many jobs, through whatever happens meanwhile, and with the other participants no
+    /// more than `turn` allows yet. The first participant's middle one kills engines.
+    pub async fn take_part(
+        mut self,
+        jobs: u32,
+        seats: u32,
+        mut turn: watch::Receiver<u32>,
+    ) -> anyhow::Result<()> {
         let watching = tokio::spawn(listen(self.socket_url(), self.tally.clone()));
         let brought = self.colour(0);
         self.bring(brought).await?;
         for job in 1..=jobs {
             // Nobody left to allow it: the drill is over, and its error is told elsewhere.
-            let _ = turn.wait_for(|allowed| job <= *allowed).await;
+            let earlier = (job - 1) * seats + self.number;
+            let _ = turn.wait_for(|allowed| earlier < *allowed).await;
             self.wait_for_room().await;
             let thinking = Duration::from_millis(self.random.random_range(THINKING));
             sleep(thinking).await;

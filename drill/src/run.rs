@@ -43,21 +43,21 @@ pub async fn drill(options: &DrillOptions) -> anyhow::Result<Account> {
     let mut records = Records::open(&world.database()).await?;
 
     let seats = world_options.seats;
-    let (turn, turns) = watch::channel(allowed(0, *jobs, *faults, seats));
+    let (turn, turns) = watch::channel(allowed(0, *jobs, *faults));
     let mut people = JoinSet::new();
     let mut tallies = Vec::new();
     for number in 0..seats {
         let share = jobs / seats + u32::from(number < jobs % seats);
         let person = Person::new(number, &world.url(), world_options.seed, world.phases.clone())?;
         tallies.push(person.tally());
-        people.spawn(person.take_part(share, turns.clone()));
+        people.spawn(person.take_part(share, seats, turns.clone()));
     }
 
     let workers = world_options.workers + usize::from(world_options.programs.comfyui.is_some());
     let mut suffered = Vec::new();
     let kinds = if world_options.programs.shim.is_some() { KINDS } else { KINDS_WITHOUT_SHIM };
     for fault in plan(world_options.seed, *jobs, *faults, workers, kinds) {
-        turn.send_replace(allowed(fault.after, *jobs, *faults, seats));
+        turn.send_replace(allowed(fault.after, *jobs, *faults));
         until_ended(&mut records, fault.after).await?;
         suffered.push(suffer(&mut world, &mut records, &fault, &mut log).await?);
     }
@@ -82,11 +82,11 @@ pub async fn drill(options: &DrillOptions) -> anyhow::Result<Account> {
     Ok(account)
 }
 
-/// How many jobs each participant may have submitted when a fault is due after so many have ended:
+/// How many jobs participants may have submitted when a fault is due after so many have ended:
 /// enough that there are some for it, and few enough that there are some for the next ones.
-fn allowed(after: u32, jobs: u32, faults: u32, seats: u32) -> u32 {
+fn allowed(after: u32, jobs: u32, faults: u32) -> u32 {
     const AHEAD: u32 = 2;
-    (after + jobs / (faults + 1)).div_ceil(seats) + AHEAD
+    after + jobs / (faults + 1) + AHEAD
 }
 
 async fn suffer(
