@@ -18,6 +18,8 @@ const ENDINGS: [&str; 2] = ["succeeded", "cancelled"];
 /// What happens to a job that is not over.
 const STEPS: [&str; 8] =
     ["dispatched", "claimed", "started", "succeeded", "failed", "cancelled", "released", "lease_lapsed"];
+/// A job fails so often by its engine or worker at most (`domain::MAX_FAILURES`).
+const MOST_FAILURES: usize = 3;
 /// A lost worker's job is on its way again within this.
 pub const RETURN_LIMIT: Duration = Duration::from_secs(30);
 /// Something succeeds again within this of any fault, while jobs wait.
@@ -77,6 +79,12 @@ pub struct Account {
     pub longest_silence_ms: i64,
     /// Writes of the server for which there was no room.
     pub refused_writes: i64,
+    /// Submissions that were told so.
+    pub refused_jobs: u32,
+    /// Faults that met a job in their phase.
+    pub met: usize,
+    /// Jobs that kill engines, and how often they failed until they were given up.
+    pub killers: BTreeMap<String, usize>,
     pub problems: Vec<String>,
 }
 
@@ -106,6 +114,9 @@ pub async fn draw_up(
         unanswered: tallies.iter().map(|tally| tally.unanswered).sum(),
         attempts: jobs.iter().map(|job| job.attempts).sum(),
         refused_writes,
+        refused_jobs: tallies.iter().map(|tally| tally.refused_full).sum(),
+        met: suffered.iter().filter(|fault| fault.was_in_phase).count(),
+        killers: killers(tallies, &events),
         ..Account::default()
     };
     let known: HashMap<&str, &JobRecord> = jobs.iter().map(|job| (job.id.as_str(), job)).collect();
@@ -182,6 +193,13 @@ fn set_right(events: &mut [EventRecord], suffered: &[Suffered]) {
     }
 }
 
+fn killers(tallies: &[Tally], events: &[EventRecord]) -> BTreeMap<String, usize> {
+    let jobs = tallies.iter().flat_map(|tally| &tally.accepted).filter(|accepted| accepted.is_killer);
+    let failures =
+        |job: &str| events.iter().filter(|event| event.job == job && event.kind == "failed").count();
+    jobs.map(|job| (job.id.clone(), failures(&job.id))).collect()
+}
+
 /// Jobs to which something happened after their end.
 fn went_on(events: &[EventRecord]) -> Vec<String> {
     let mut ended = HashSet::new();
@@ -232,6 +250,8 @@ fn judge(account: &mut Account, suffered: &[Suffered]) {
     check(!account.stray_files.is_empty(), format!("{} files of no job", account.stray_files.len()));
     let was_full = suffered.iter().any(|fault| fault.breakage == Breakage::FillDisk);
     check(was_full && account.refused_writes == 0, "a full disk refused nothing: it was not full".to_owned());
+    let most = account.killers.values().copied().max().unwrap_or_default();
+    check(most > MOST_FAILURES, format!("a job that kills engines was run until it had failed {most} times"));
     let over = |measured: i64, limit: Duration| {
         i128::from(measured) > i128::try_from(limit.as_millis()).unwrap_or(i128::MAX)
     };
@@ -265,7 +285,11 @@ fn outputs_below(seats_dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 impl fmt::Display for Account {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let given_up: usize = self.given_up.values().sum();
-        writeln!(formatter, "seed {}: {} faults", self.seed, self.faults)?;
+        writeln!(
+            formatter,
+            "seed {}: {} faults, {} of them when a job was in their phase",
+            self.seed, self.faults, self.met
+        )?;
         writeln!(formatter, "  jobs submitted    {:>6}", self.submitted)?;
         writeln!(
             formatter,
@@ -289,6 +313,9 @@ impl fmt::Display for Account {
             self.longest_silence_ms
         )?;
         writeln!(formatter, "  writes refused    {:>6}  while the disk was full", self.refused_writes)?;
+        writeln!(formatter, "  jobs refused      {:>6}  meanwhile, and told why (507)", self.refused_jobs)?;
+        let (killers, failures) = (self.killers.len(), self.killers.values().sum::<usize>());
+        writeln!(formatter, "  killers of engines{killers:>6}  failed {failures} times in all")?;
         for line in self.lost.iter().chain(&self.doubled).chain(&self.wrong).take(20) {
             writeln!(formatter, "  ! {line}")?;
         }
@@ -376,6 +403,7 @@ mod tests {
             Account { stray_files: vec!["a".into()], ..Account::default() },
             Account { longest_return_ms: 30_001, ..Account::default() },
             Account { longest_silence_ms: 60_001, ..Account::default() },
+            Account { killers: [("a".into(), 4)].into(), ..Account::default() },
         ] {
             let mut bad = bad;
             judge(&mut bad, &[]);

@@ -174,6 +174,18 @@ mod tests {
     }
 
     #[test]
+    fn the_short_drill_of_the_tests_meets_a_full_disk_and_a_clock_that_jumps() {
+        // As scripts/test calls it.
+        let faults = plan(1, 60, 14, 3, KINDS);
+        assert!(faults.iter().any(|fault| fault.breakage == Breakage::FillDisk));
+        assert!(
+            faults.iter().any(|fault| {
+                matches!(fault.breakage, Breakage::SkewServer(_) | Breakage::RestartSkewed(_))
+            })
+        );
+    }
+
+    #[test]
     fn without_the_shim_nothing_is_planned_that_needs_it() {
         let faults = plan(1, 630, 200, 3, KINDS_WITHOUT_SHIM);
         let needs_it = |fault: &Fault| {

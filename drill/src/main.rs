@@ -85,7 +85,13 @@ async fn main() -> anyhow::Result<ExitCode> {
     };
     let account = drill(&options).await?;
     print!("{account}");
-    println!("logs and records: {}", options.world.folder.display());
+    let folder = options.world.folder.display();
+    println!("logs and records: {folder}; what happened when: {folder}/{LOG_NAME}");
+    let faults = options.faults;
+    println!(
+        "the same again: scripts/drill --seed {} --jobs {} --faults {faults}",
+        arguments.seed, options.jobs
+    );
     Ok(if account.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
