@@ -14,8 +14,9 @@ const LEAST_SAMPLES: usize = 12;
 const MOST_WAL_BYTES: u64 = 32 * MIB;
 /// A database's bytes per job in the later half, compared with the earlier one's.
 const MOST_DATABASE_RATIO: f64 = 1.5;
-/// Connections to the databases stay open, and each has three files.
-const FILES_LEFT: u64 = 24;
+/// The pools open connections to the database as they are needed and keep them: some ten, of
+/// three files each. More than that is something that people left behind.
+const FILES_LEFT: u64 = 32;
 const SOCKETS_LEFT: u64 = 4;
 
 const MIB: u64 = 1024 * 1024;
