@@ -25,6 +25,7 @@ const MIB: u64 = 1024 * 1024;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Series {
     pub chart: &'static str,
+    /// Among those of its chart; empty where it is the only one.
     pub name: String,
     pub unit: Unit,
     /// One for each sample.
@@ -131,13 +132,13 @@ pub fn all_series(samples: &[Sample]) -> Vec<Series> {
     all.extend(of_processes("Open files", Unit::Count, HANDLES, |process| process.files));
     all.extend(of_processes("Threads", Unit::Count, HANDLES, |process| process.threads));
     all.extend([
-        single("Redis: memory", "redis", Unit::Bytes, Some(REDIS), |sample| sample.redis_bytes),
-        single("Redis: keys", "redis", Unit::Count, Some(HANDLES), |sample| sample.redis_keys),
+        single("Memory of Redis", "", Unit::Bytes, Some(REDIS), |sample| sample.redis_bytes),
+        single("Keys in Redis", "", Unit::Count, Some(HANDLES), |sample| sample.redis_keys),
         single("Database", "tables", Unit::Bytes, None, |sample| sample.database_bytes),
         single("Database", "write-ahead log", Unit::Bytes, None, |sample| sample.wal_bytes),
         single("Jobs", "ended", Unit::Count, None, |sample| sample.jobs_ended.into()),
         single("Jobs", "not ended", Unit::Count, None, |sample| (sample.jobs - sample.jobs_ended).into()),
-        single("Files in seats' folders", "files", Unit::Count, None, |sample| sample.seat_files),
+        single("Files in seats' folders", "", Unit::Count, None, |sample| sample.seat_files),
     ]);
     all
 }
@@ -194,7 +195,10 @@ fn work_done(met: Met) -> Verdict {
 fn growth(series: &Series, allowed: Allowed, trend: Trend) -> Verdict {
     let most = (allowed.share * trend.level).max(allowed.least);
     Verdict {
-        what: format!("{} of {}", series.chart, series.name),
+        what: match series.name.as_str() {
+            "" => series.chart.to_owned(),
+            name => format!("{} of {name}", series.chart),
+        },
         measured: format!(
             "{} at {}, {}",
             signed(trend.growth, series.unit),

@@ -89,7 +89,7 @@ fn handles_that_leak_are_found() {
         server(sample).sockets += leaked;
         sample.redis_keys += leaked;
     };
-    assert_eq!(wrong(&with(leak)), ["Sockets of server", "Open files of server", "Redis: keys of redis"]);
+    assert_eq!(wrong(&with(leak)), ["Sockets of server", "Open files of server", "Keys in Redis"]);
 }
 
 #[test]

@@ -143,8 +143,11 @@ async fn sample_until(
     let mut ticks = interval(options.sample_period());
     // A machine that is busy gets no burst of samples.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while Instant::now() < until {
+    loop {
         ticks.tick().await;
+        if Instant::now() >= until {
+            break;
+        }
         world.ensure_all_run()?;
         let sample = sampler.look().await?;
         log.note("sample", &sample)?;

@@ -253,7 +253,71 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::path::PathBuf;
+
     use super::*;
+    use crate::soak::sample::Process;
+    use crate::world::{Programs, WorldOptions};
+
+    fn options() -> SoakOptions {
+        let nowhere = PathBuf::new;
+        let (server, worker, engine) = (nowhere(), nowhere(), nowhere());
+        let (redis, frontend, site) = (nowhere(), nowhere(), nowhere());
+        let programs = Programs { server, worker, engine, redis, frontend, site, comfyui: None };
+        let folder = nowhere();
+        let world =
+            WorldOptions { folder, programs, seats: 20, seed: 1, workers: 2, engine_fault_percent: 0 };
+        SoakOptions { world, hours: 8.0, compression: 48.0 }
+    }
+
+    fn samples() -> Vec<Sample> {
+        let sample = |number: u32| Sample {
+            at_seconds: f64::from(number),
+            jobs: number + 1,
+            jobs_ended: number,
+            processes: BTreeMap::from([(
+                "server".to_owned(),
+                Process { memory_bytes: 1 << 26, files: 20, sockets: 5, threads: 4 },
+            )]),
+            database_bytes: u64::from(number) << 12,
+            wal_bytes: 0,
+            redis_bytes: 1 << 20,
+            redis_keys: 3,
+            seat_files: 7,
+        };
+        (0..1500).map(sample).collect()
+    }
+
+    #[test]
+    fn a_report_shows_everything_and_fetches_and_runs_nothing() {
+        let samples = samples();
+        let verdict = |is_good| Verdict {
+            what: "Memory <of> server".to_owned(),
+            measured: "+1 KiB".to_owned(),
+            limit: "nothing".to_owned(),
+            is_good,
+        };
+        let notes = Notes { told: vec!["/x: <script>".to_owned()], ..Notes::default() };
+        let options = options();
+        let verdicts = [verdict(true), verdict(false)];
+        let report = Report {
+            options: &options,
+            verdicts: &verdicts,
+            samples: &samples,
+            notes: &notes,
+            after: &samples[1499],
+        };
+        let page = report.to_string();
+        let charts = all_series(&samples).chunk_by(|one, next| one.chart == next.chart).count();
+        assert_eq!(page.matches("<svg").count(), charts);
+        assert!(page.contains("One thing is not as it should be") && page.contains("1499 jobs ended"));
+        assert!(page.contains("Memory &lt;of&gt; server") && page.contains("&lt;script&gt;"));
+        for foreign in ["<script", "http:", "https:", "src=", "href=", "@import", "NaN", "inf"] {
+            assert!(!page.contains(foreign), "{foreign}");
+        }
+        assert!(page.len() < 600_000, "{} bytes", page.len());
+    }
 
     #[test]
     fn axes_end_on_even_numbers() {
