@@ -113,6 +113,9 @@ pub fn jobs(samples: &[Sample]) -> Vec<f64> {
 pub fn all_series(samples: &[Sample]) -> Vec<Series> {
     const MEMORY: Allowed = Allowed { share: 0.1, least: (8 * MIB) as f64 };
     const HANDLES: Allowed = Allowed { share: 0.1, least: 6.0 };
+    // Threads that block are made in bursts, where the disk is slow, and are kept while there is
+    // work; at most 512 of them. Those that never come back are more than a burst.
+    const THREADS: Allowed = Allowed { share: 0.1, least: 100.0 };
     const REDIS: Allowed = Allowed { share: 0.1, least: (2 * MIB) as f64 };
     let names: Vec<&String> =
         samples.first().map(|sample| sample.processes.keys().collect()).unwrap_or_default();
@@ -130,7 +133,7 @@ pub fn all_series(samples: &[Sample]) -> Vec<Series> {
     let mut all = of_processes("Memory", Unit::Bytes, MEMORY, |process| process.memory_bytes);
     all.extend(of_processes("Sockets", Unit::Count, HANDLES, |process| process.sockets));
     all.extend(of_processes("Open files", Unit::Count, HANDLES, |process| process.files));
-    all.extend(of_processes("Threads", Unit::Count, HANDLES, |process| process.threads));
+    all.extend(of_processes("Threads", Unit::Count, THREADS, |process| process.threads));
     all.extend([
         single("Memory of Redis", "", Unit::Bytes, Some(REDIS), |sample| sample.redis_bytes),
         single("Keys in Redis", "", Unit::Count, Some(HANDLES), |sample| sample.redis_keys),

@@ -46,6 +46,9 @@ const FARTHEST_SAMPLES: f64 = 30.0;
 const SETTLE_LIMIT: Duration = Duration::from_secs(180);
 /// The server closes a connection on which nothing is asked after 75 s.
 const LET_GO_LIMIT: Duration = Duration::from_secs(90);
+/// The programs are quiet where so many looks see the same.
+const QUIET_SAMPLES: u32 = 3;
+const QUIET_LIMIT: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_secs(1);
 /// Where nobody watches, a line now and then is enough.
 const SAMPLES_A_LINE: usize = 10;
@@ -79,7 +82,7 @@ pub async fn soak(options: &SoakOptions) -> anyhow::Result<Vec<Verdict>> {
     let mut world = World::start(&options.world).await?;
     let mut sampler = Sampler::new(&world).await?;
     let notebook = Notebook::default();
-    let before = sampler.look().await?;
+    let before = until_quiet(&mut sampler).await?;
     log.note("before", &before)?;
 
     let until = Instant::now() + options.duration();
@@ -156,6 +159,22 @@ async fn sample_until(
     }
     log.end_line();
     Ok(samples)
+}
+
+/// Waits until the programs have opened what they open at their start.
+async fn until_quiet(sampler: &mut Sampler) -> anyhow::Result<Sample> {
+    let handles = |sample: &Sample| -> Vec<_> {
+        sample.processes.values().map(|process| (process.files, process.sockets)).collect()
+    };
+    let begun = Instant::now();
+    let (mut sample, mut same) = (sampler.look().await?, 0);
+    while same < QUIET_SAMPLES && begun.elapsed() < QUIET_LIMIT {
+        sleep(LOOK).await;
+        let next = sampler.look().await?;
+        same = if handles(&next) == handles(&sample) { same + 1 } else { 0 };
+        sample = next;
+    }
+    Ok(sample)
 }
 
 /// Waits until the jobs have ended and what people had open is closed, or for as long as that
