@@ -155,6 +155,21 @@ impl World {
         self.data_dir.join("seats")
     }
 
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    pub fn redis_port(&self) -> u16 {
+        self.redis_port
+    }
+
+    /// The server's and the workers' processes at the moment, by name.
+    pub fn pids(&self) -> Vec<(String, u32)> {
+        let programs = self.workers.iter().map(|worker| &worker.program);
+        let running = |program: &Program| Some((program.name.clone(), program.child.as_ref()?.id()?));
+        std::iter::once(&self.server).chain(programs).filter_map(running).collect()
+    }
+
     /// The worker's id since its latest start, as the server knows it.
     pub fn worker_id(&self, worker: usize) -> Option<String> {
         let name = Some(self.workers[worker].name.as_str());
