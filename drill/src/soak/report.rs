@@ -264,7 +264,7 @@ mod tests {
         let nowhere = PathBuf::new;
         let (server, worker, engine) = (nowhere(), nowhere(), nowhere());
         let (redis, frontend, site) = (nowhere(), nowhere(), nowhere());
-        let programs = Programs { server, worker, engine, redis, frontend, site, comfyui: None };
+        let programs = Programs { server, worker, engine, redis, frontend, site, shim: None, comfyui: None };
         let folder = nowhere();
         let world =
             WorldOptions { folder, programs, seats: 20, seed: 1, workers: 2, engine_fault_percent: 0 };
