@@ -9,6 +9,7 @@
 
 pub mod account;
 pub mod adversity;
+pub mod arguments;
 pub mod engine;
 pub mod faults;
 pub mod links;

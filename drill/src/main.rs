@@ -1,10 +1,10 @@
 //! `make drill`: breaks a workshop in every way that it promises to survive, and counts.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
 use clap::Parser;
+use drill::arguments::{ProgramArguments, make_folder};
 use drill::run::{DrillOptions, LOG_NAME, drill};
 use drill::world::{Programs, WorldOptions};
 
@@ -31,18 +31,8 @@ struct Arguments {
     /// Where logs, database and files stay, until the next drill there.
     #[arg(long)]
     folder: PathBuf,
-    #[arg(long)]
-    server: PathBuf,
-    #[arg(long)]
-    worker: PathBuf,
-    #[arg(long, default_value = "redis-server")]
-    redis: PathBuf,
-    /// The server's FRONTEND_DIR.
-    #[arg(long)]
-    frontend_dir: PathBuf,
-    /// The server's SITE_ROOT.
-    #[arg(long)]
-    site_root: PathBuf,
+    #[command(flatten)]
+    programs: ProgramArguments,
     /// The compiled `drill/shim/adversity.c`. Not given: no disk is full and no clock wrong.
     #[arg(long)]
     shim: Option<PathBuf>,
@@ -58,23 +48,12 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let folder = arguments.folder;
-    make_folder(&folder)?;
-    let engine = std::env::current_exe()?.with_file_name("drill-engine");
+    let folder = make_folder(&arguments.folder, LOG_NAME)?;
     let comfyui = arguments.comfyui_dir.map(|dir| (dir, arguments.comfyui_python, arguments.comfyui_args));
     let options = DrillOptions {
         world: WorldOptions {
-            folder: folder.canonicalize()?,
-            programs: Programs {
-                server: arguments.server,
-                worker: arguments.worker,
-                engine,
-                redis: arguments.redis,
-                frontend: arguments.frontend_dir,
-                site: arguments.site_root,
-                shim: arguments.shim,
-                comfyui,
-            },
+            folder,
+            programs: Programs { shim: arguments.shim, comfyui, ..arguments.programs.programs()? },
             seats: arguments.seats,
             seed: arguments.seed,
             workers: arguments.workers,
@@ -93,13 +72,4 @@ async fn main() -> anyhow::Result<ExitCode> {
         arguments.seed, options.jobs
     );
     Ok(if account.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Empty, in place of an earlier drill's.
-fn make_folder(folder: &Path) -> anyhow::Result<()> {
-    if folder.exists() {
-        ensure!(folder.join(LOG_NAME).exists(), "{} is no drill's folder", folder.display());
-        std::fs::remove_dir_all(folder)?;
-    }
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())
 }

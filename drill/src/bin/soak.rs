@@ -1,12 +1,12 @@
 //! `make soak`: lets a class work for hours, and sees whether the programs keep their size.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
 use clap::Parser;
+use drill::arguments::{ProgramArguments, make_folder};
 use drill::soak::{REPORT_NAME, SAMPLES_NAME, SoakOptions, ensure_sensible, soak, table};
-use drill::world::{Programs, WorldOptions};
+use drill::world::WorldOptions;
 
 /// How long a soak takes where nothing else is said.
 const USUAL_MINUTES: f64 = 10.0;
@@ -31,39 +31,19 @@ struct Arguments {
     /// Where report, samples, logs, database and files stay, until the next soak there.
     #[arg(long)]
     folder: PathBuf,
-    #[arg(long)]
-    server: PathBuf,
-    #[arg(long)]
-    worker: PathBuf,
-    #[arg(long, default_value = "redis-server")]
-    redis: PathBuf,
-    /// The server's FRONTEND_DIR.
-    #[arg(long)]
-    frontend_dir: PathBuf,
-    /// The server's SITE_ROOT.
-    #[arg(long)]
-    site_root: PathBuf,
+    #[command(flatten)]
+    programs: ProgramArguments,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<ExitCode> {
     let arguments = Arguments::parse();
-    let folder = arguments.folder;
-    make_folder(&folder)?;
+    let folder = make_folder(&arguments.folder, SAMPLES_NAME)?;
     let usual = (arguments.hours * 60.0 / USUAL_MINUTES).max(1.0);
     let options = SoakOptions {
         world: WorldOptions {
-            folder: folder.canonicalize()?,
-            programs: Programs {
-                shim: None,
-                server: arguments.server,
-                worker: arguments.worker,
-                engine: std::env::current_exe()?.with_file_name("drill-engine"),
-                redis: arguments.redis,
-                frontend: arguments.frontend_dir,
-                site: arguments.site_root,
-                comfyui: None,
-            },
+            folder,
+            programs: arguments.programs.programs()?,
             seats: arguments.participants,
             seed: arguments.seed,
             workers: arguments.workers,
@@ -78,13 +58,4 @@ async fn main() -> anyhow::Result<ExitCode> {
     println!("report: {}", options.world.folder.join(REPORT_NAME).display());
     let is_good = verdicts.iter().all(|verdict| verdict.is_good);
     Ok(if is_good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// Empty, in place of an earlier soak's.
-fn make_folder(folder: &Path) -> anyhow::Result<()> {
-    if folder.exists() {
-        ensure!(folder.join(SAMPLES_NAME).exists(), "{} is no soak's folder", folder.display());
-        std::fs::remove_dir_all(folder)?;
-    }
-    std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())
 }
