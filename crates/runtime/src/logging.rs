@@ -1,7 +1,8 @@
 //! What goes to the log and how it looks. Times are UTC.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal, Write};
 use std::str::FromStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
@@ -73,19 +74,44 @@ pub fn init(options: &LogOptions) -> Result<(), LoggingError> {
     build(options, std::io::stderr, colours).try_init().map_err(|error| LoggingError(error.into()))
 }
 
-/// What [`init`] sets up, with its lines going elsewhere and without colours: for tests.
-pub fn subscriber(options: &LogOptions, writer: impl Writer) -> BoxedSubscriber {
-    build(options, writer, false)
+/// What [`init`] sets up, with its lines kept in memory and without colours: for tests.
+pub fn capture(options: &LogOptions) -> (CapturedLog, BoxedSubscriber) {
+    let log = CapturedLog::default();
+    let lines = log.clone();
+    (log, build(options, move || lines.clone(), false))
 }
 
 pub type BoxedSubscriber = Box<dyn Subscriber + Send + Sync>;
 
-/// Makes something to write one line to.
-pub trait Writer: for<'a> MakeWriter<'a> + Send + Sync + 'static {}
+/// All lines so far.
+#[derive(Debug, Clone, Default)]
+pub struct CapturedLog(Arc<Mutex<Vec<u8>>>);
 
-impl<T: for<'a> MakeWriter<'a> + Send + Sync + 'static> Writer for T {}
+impl CapturedLog {
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.lines()).into_owned()
+    }
 
-fn build(options: &LogOptions, writer: impl Writer, colours: bool) -> BoxedSubscriber {
+    fn lines(&self) -> MutexGuard<'_, Vec<u8>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Write for CapturedLog {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.lines().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn build(
+    options: &LogOptions,
+    writer: impl for<'a> MakeWriter<'a> + Send + Sync + 'static,
+    colours: bool,
+) -> BoxedSubscriber {
     let filter = EnvFilter::new(format!("{QUIETER},{}", options.filter.0));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -1,13 +1,10 @@
 //! What the log says, in both formats: enough to follow a job, and no secret.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use domain::{FailureKind, ReturnReason};
 use queue::TaskMessage;
 use queue::report::Outcome;
 use runtime::config::Settings;
-use runtime::logging::{self, LogOptions};
+use runtime::logging::{self, CapturedLog, LogOptions};
 use serde_json::{Map, Value, json};
 
 use crate::support::{ADMIN_PASSWORD, LEASE, METRICS_TOKEN, TestApp, WORKER_TOKEN, picture};
@@ -17,32 +14,10 @@ const EVERYTHING: &str = "app=trace,comfy_api=trace,domain=trace,queue=trace,run
     server=trace,store=trace,workshop=trace";
 
 /// The log of this thread, which in a test is that of the server.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Log {
-    fn start(filter: &str, format: &str) -> (Self, tracing::subscriber::DefaultGuard) {
-        let log = Self::default();
-        let mut settings = Settings::from_parts(&format!("LOG={filter}\nLOG_FORMAT={format}\n"), []);
-        let options = LogOptions::read(&mut settings);
-        let lines = log.clone();
-        let subscriber = logging::subscriber(&options, move || lines.clone());
-        (log, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
+fn capture(filter: &str, format: &str) -> (CapturedLog, tracing::subscriber::DefaultGuard) {
+    let mut settings = Settings::from_parts(&format!("LOG={filter}\nLOG_FORMAT={format}\n"), []);
+    let (log, subscriber) = logging::capture(&LogOptions::read(&mut settings));
+    (log, tracing::subscriber::set_default(subscriber))
 }
 
 /// What a line must hold to say this of a job.
@@ -57,7 +32,7 @@ fn field(format: &str, name: &str, value: impl ToString) -> String {
 
 /// A participant's day: in, a file, a job that is given back, fails, lapses and is repeated.
 async fn live(format: &str) {
-    let (log, _guard) = Log::start(EVERYTHING, format);
+    let (log, _guard) = capture(EVERYTHING, format);
     let app = TestApp::start().await;
     let mut worker = app.worker().await;
     let (seat, admin) = (app.seat(1).await, app.admin().await);
@@ -156,7 +131,7 @@ async fn a_job_can_be_followed_and_no_secret_is_told_in_json() {
 
 #[tokio::test]
 async fn a_line_bears_its_ids_however_little_is_logged() {
-    let (log, _guard) = Log::start("warn", "text");
+    let (log, _guard) = capture("warn", "text");
     let app = TestApp::start().await;
     let worker = app.worker().await;
     let seat = app.seat(1).await;
@@ -176,7 +151,7 @@ async fn a_line_bears_its_ids_however_little_is_logged() {
 
 #[tokio::test]
 async fn a_worker_says_which_attempt_it_speaks_of() {
-    let (log, _guard) = Log::start("info", "text");
+    let (log, _guard) = capture("info", "text");
     let app = TestApp::start().await;
     let worker = app.worker().await;
     app.seat(1).await.queue(&picture(1)).await;

@@ -1,8 +1,6 @@
 //! What the worker's log says of a job, without any ComfyUI: the run is given back when that does
 //! not come up.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,27 +17,13 @@ use crate::support::comfyui::free_port;
 use crate::support::graphs;
 use crate::support::server::{TOKEN, TestServer};
 
-/// The log of this thread, which here is all of the worker's.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 #[tokio::test]
 async fn every_line_about_a_job_bears_its_ids_and_no_secret_is_told() {
-    let log = Log::default();
     let filter = "comfy_api=trace,domain=trace,queue=trace,runtime=trace,worker=trace";
     let options = LogOptions::read(&mut Settings::from_parts(&format!("LOG={filter}\n"), []));
-    let lines = log.clone();
-    let _guard = tracing::subscriber::set_default(logging::subscriber(&options, move || lines.clone()));
+    // Of this thread, which here is all of the worker's.
+    let (log, subscriber) = logging::capture(&options);
+    let _guard = tracing::subscriber::set_default(subscriber);
     let server = TestServer::start("redis://unused", "unused").await;
     let folder = tempfile::tempdir().unwrap();
     let shutdown = Shutdown::new();
@@ -84,7 +68,7 @@ async fn every_line_about_a_job_bears_its_ids_and_no_secret_is_told() {
     shutdown.request();
     tasks.join().await.unwrap();
 
-    let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    let text = log.text();
     let said = |words: &str, ids: &[String]| {
         let found = text.lines().any(|line| line.contains(words) && ids.iter().all(|id| line.contains(id)));
         assert!(found, "no {words:?} with {ids:?}: {text}");
