@@ -14,9 +14,9 @@ use runtime::{EmbeddedRedisOptions, Secret};
 use workshop::StorageLimits;
 
 const REDIS_SCHEMES: [&str; 4] = ["redis", "rediss", "redis+unix", "unix"];
-/// The shortest and the longest that a lease or a delivery may sensibly take.
 /// One a second is of no use to an editor; a million is no limit.
 const REQUESTS: std::ops::RangeInclusive<u64> = 10..=1_000_000;
+/// The shortest and the longest that a lease or a delivery may sensibly take.
 const SECONDS: std::ops::RangeInclusive<u64> = 1..=3600;
 
 #[derive(Debug, Clone)]

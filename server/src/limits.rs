@@ -23,9 +23,9 @@ use crate::seat_hosts::seat_in;
 use crate::state::AppState;
 
 /// A burst, in seconds' worth of requests: several editors that load all their files at once.
-const BURST_SECONDS: u32 = 10;
+const BURST_SECONDS: NonZeroU32 = NonZeroU32::new(10).unwrap();
 /// A network may hold a whole class, and asks here for pages only.
-const NETWORK_FACTOR: u32 = 4;
+const NETWORK_FACTOR: NonZeroU32 = NonZeroU32::new(4).unwrap();
 /// Requests of one seat that are worked on at once; further ones wait.
 const MOST_AT_ONCE: usize = 48;
 /// For so long, then they are refused.
@@ -63,13 +63,11 @@ impl Limits {
     /// `per_second`: requests of one seat, lasting; ten seconds' worth of them may come at once.
     pub fn new(per_second: NonZeroU32) -> Self {
         let quota = |per_second: NonZeroU32| {
-            Quota::per_second(per_second)
-                .allow_burst(per_second.saturating_mul(NonZeroU32::MIN.saturating_add(BURST_SECONDS - 1)))
+            Quota::per_second(per_second).allow_burst(per_second.saturating_mul(BURST_SECONDS))
         };
-        let of_networks = per_second.saturating_mul(NonZeroU32::MIN.saturating_add(NETWORK_FACTOR - 1));
         Self {
             seats: RateLimiter::keyed(quota(per_second)),
-            networks: RateLimiter::keyed(quota(of_networks)),
+            networks: RateLimiter::keyed(quota(per_second.saturating_mul(NETWORK_FACTOR))),
             noted: RateLimiter::keyed(Quota::per_minute(NonZeroU32::MIN)),
             at_once: Mutex::default(),
             sockets: Mutex::default(),

@@ -6,7 +6,7 @@ use app::api::admin::read_admin_view;
 use app::api::seat::SeatView;
 use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use bytes::Bytes;
@@ -18,6 +18,7 @@ use tower_sessions::Session;
 use workshop::WorkshopError;
 
 use crate::auth::{AdminAccess, SeatAccess, signed_out};
+use crate::limits::TooMuch;
 use crate::state::AppState;
 
 /// Changes that come together are sent together.
@@ -39,12 +40,9 @@ async fn seat(
     Extension(viewer): Extension<Viewer>,
     session: Session,
     upgrade: WebSocketUpgrade,
-) -> Response {
-    let counted = match state.limits.open_socket(seat) {
-        Ok(counted) => counted,
-        Err(too_much) => return too_much.into_response(),
-    };
-    upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
+) -> Result<Response, TooMuch> {
+    let counted = state.limits.open_socket(seat)?;
+    let upgraded = upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
         let _counted = counted;
         let is_observer = viewer.require_seat(seat).is_err();
         let (mut page, changes) = state.workshop.open_portal(seat, is_observer);
@@ -54,7 +52,8 @@ async fn seat(
             () = page.revoked() => {}
             () = signed_out(session) => {}
         }
-    })
+    });
+    Ok(upgraded)
 }
 
 async fn admin(

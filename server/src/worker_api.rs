@@ -88,7 +88,10 @@ impl FromRequestParts<AppState> for WorkerAccess {
 
 /// The job of the path: proof that the caller is a worker, and that no other one holds the job.
 /// That its lease is current, each use case asks by the lease's token.
-struct WorkerJob(JobId);
+struct WorkerJob {
+    job: JobId,
+    identity: WorkerIdentity,
+}
 
 impl FromRequestParts<AppState> for WorkerJob {
     type Rejection = WorkerError;
@@ -101,7 +104,7 @@ impl FromRequestParts<AppState> for WorkerJob {
         let said = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
         let said = said.and_then(TraceId::from_traceparent);
         state.workshop.require_holder(&identity, job, said).await?;
-        Ok(Self(job))
+        Ok(Self { job, identity })
     }
 }
 
@@ -171,8 +174,7 @@ async fn catalog(
 }
 
 async fn claim(
-    WorkerAccess(identity): WorkerAccess,
-    WorkerJob(job): WorkerJob,
+    WorkerJob { job, identity }: WorkerJob,
     State(state): State<AppState>,
     Json(claim): Json<Claim>,
 ) -> Result<Json<Assignment>, WorkerError> {
@@ -186,7 +188,7 @@ struct TokenQuery {
 }
 
 async fn input(
-    WorkerJob(job): WorkerJob,
+    WorkerJob { job, .. }: WorkerJob,
     State(state): State<AppState>,
     Path((_, index)): Path<(JobId, usize)>,
     Query(query): Query<TokenQuery>,
@@ -198,7 +200,7 @@ async fn input(
 
 /// A model may take hours on a slow line, so a worker goes on from where a connection broke.
 async fn model(
-    WorkerJob(job): WorkerJob,
+    WorkerJob { job, .. }: WorkerJob,
     State(state): State<AppState>,
     Path((_, index)): Path<(JobId, usize)>,
     Query(query): Query<TokenQuery>,
@@ -212,7 +214,7 @@ async fn model(
 }
 
 async fn artifact(
-    WorkerJob(job): WorkerJob,
+    WorkerJob { job, .. }: WorkerJob,
     State(state): State<AppState>,
     Query(query): Query<ArtifactQuery>,
     body: Body,
@@ -223,7 +225,7 @@ async fn artifact(
 }
 
 async fn result(
-    WorkerJob(job): WorkerJob,
+    WorkerJob { job, .. }: WorkerJob,
     State(state): State<AppState>,
     Json(report): Json<ResultReport>,
 ) -> Result<StatusCode, WorkerError> {
@@ -232,7 +234,7 @@ async fn result(
 }
 
 async fn release(
-    WorkerJob(job): WorkerJob,
+    WorkerJob { job, .. }: WorkerJob,
     State(state): State<AppState>,
     Json(release): Json<Release>,
 ) -> Result<StatusCode, WorkerError> {

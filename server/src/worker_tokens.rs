@@ -7,7 +7,7 @@ use anyhow::{bail, ensure};
 use domain::Clock;
 use runtime::{SystemClock, random};
 use store::Store;
-use workshop::worker_token_hash;
+use workshop::token_hash;
 
 use crate::commands::database;
 use crate::config::ServerConfig;
@@ -26,8 +26,7 @@ pub async fn add(config: ServerConfig, name: &str) -> anyhow::Result<()> {
     );
     let store = Store::open(&database(&config)?).await?;
     let token = format!("{PREFIX}{}", random::base32_token(32));
-    let is_new =
-        store.add_worker_token(name, &worker_token_hash(&token), SystemClock::default().now()).await?;
+    let is_new = store.add_worker_token(name, &token_hash(&token), SystemClock::default().now()).await?;
     store.close().await;
     ensure!(is_new, "{name} has a token already; to make another: comfy-multi worker-token revoke {name}");
     print(&format!(

@@ -62,9 +62,9 @@ pub use models::OpenModel;
 pub use reports::WorkerConnection;
 pub use storage::{NoRoom, StorageLimits};
 pub use submit::Submitted;
-pub use tokens::{ApiToken, NewToken, TokenAccess, looks_like_api_token};
+pub use tokens::{ApiToken, NewToken, TokenAccess, looks_like_api_token, token_hash};
 pub use uploads::{NewUpload, UploadError};
-pub use worker_identity::{WorkerIdentity, worker_token_hash};
+pub use worker_identity::WorkerIdentity;
 pub use workers::WorkerHello;
 
 use crate::files::SeatFolders;

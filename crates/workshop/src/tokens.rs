@@ -113,7 +113,7 @@ impl Workshop {
             seat,
             session_generation,
             name: name.clone(),
-            sha256: hash(&secret),
+            sha256: token_hash(&secret),
             created_at: now,
         };
         let stored = self.store().add_api_token(new).await?;
@@ -135,7 +135,7 @@ impl Workshop {
 
     /// What this token opens; nothing if it is none, or none any more.
     pub async fn enter_by_token(&self, secret: &str) -> Option<TokenAccess> {
-        let hash = hash(secret);
+        let hash = token_hash(secret);
         let now = self.now();
         let (access, is_new_use) = {
             let tokens = self.inner.tokens.read();
@@ -194,7 +194,8 @@ fn view(token: &StoredApiToken) -> ApiToken {
     }
 }
 
-fn hash(secret: &str) -> String {
+/// What is kept of a token: its SHA-256 in hexadecimal digits.
+pub fn token_hash(secret: &str) -> String {
     Sha256::digest(secret.as_bytes()).iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");

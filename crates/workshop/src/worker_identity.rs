@@ -5,8 +5,8 @@
 //! revoked opens nothing from the next request on, nor from the next heartbeat on.
 
 use domain::{JobId, TraceId, WorkerId};
-use sha2::{Digest, Sha256};
 
+use crate::tokens::token_hash;
 use crate::{Workshop, WorkshopError, spans};
 
 /// How a worker came in.
@@ -28,15 +28,10 @@ impl WorkerIdentity {
     }
 }
 
-/// What is kept of a worker's token.
-pub fn worker_token_hash(token: &str) -> String {
-    Sha256::digest(token.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 impl Workshop {
     /// Whose token this is, if it is a worker's own.
     pub async fn worker_of_token(&self, token: &str) -> Result<Option<WorkerIdentity>, WorkshopError> {
-        let sha256 = worker_token_hash(token);
+        let sha256 = token_hash(token);
         let name = self.store().worker_of_token(&sha256).await?;
         Ok(name.map(|name| WorkerIdentity::Own { name, sha256 }))
     }

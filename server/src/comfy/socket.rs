@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Query, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::get;
 use axum::{Extension, Router};
 use bytes::Bytes;
@@ -19,6 +19,7 @@ use workshop::TokenAccess;
 use workshop::hub::{FramePayload, SeatFrame};
 
 use crate::auth::{SeatAccess, signed_out};
+use crate::limits::TooMuch;
 use crate::state::AppState;
 
 /// Keeps proxies from closing a quiet connection, and finds a dead one.
@@ -45,23 +46,21 @@ async fn open(
     session: Session,
     Query(query): Query<SocketQuery>,
     upgrade: WebSocketUpgrade,
-) -> Response {
-    let counted = match state.limits.open_socket(seat) {
-        Ok(counted) => counted,
-        Err(too_much) => return too_much.into_response(),
-    };
+) -> Result<Response, TooMuch> {
+    let counted = state.limits.open_socket(seat)?;
     let opener = Opener {
         sid: state.workshop.editor_sid(seat, query.client_id.as_deref()),
         token: token.map(|Extension(access)| access),
         session,
         is_observer: viewer.require_seat(seat).is_err(),
     };
-    upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
+    let upgraded = upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
         let _counted = counted;
         if let Err(error) = serve(state, seat, opener, socket).await {
             tracing::debug!(seat.id = %seat, %error, "an editor's socket ended");
         }
-    })
+    });
+    Ok(upgraded)
 }
 
 /// Who opened a socket.
