@@ -85,6 +85,10 @@ fn SeatWorkplace(page: SeatPageData) -> impl IntoView {
             format!("{prefix}{seat} · {title}")
         }
     };
+    // The server writes the head when what the page is made of may be gone already: there the
+    // title is a text, made now.
+    #[cfg(feature = "ssr")]
+    let page_title = page_title();
 
     view! {
         <Title text=page_title/>

@@ -2,6 +2,7 @@
 //! opens it in a tab of its own, and what is open there stays.
 
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos::wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::HtmlIFrameElement;
@@ -18,33 +19,40 @@ pub(crate) fn OpenButton(
     #[prop(optional, into)]
     on_opened: Option<Callback<()>>,
 ) -> impl IntoView {
-    let open = Action::new_local(move |_: &()| {
+    // Not an `Action` of this thread alone: the server, too, makes it, and drops it on another.
+    let is_opening = RwSignal::new(false);
+    let failure = RwSignal::new(None);
+    let open = move || {
         let (href, name) = (href.clone(), name.clone());
-        async move {
-            let text =
-                fetch_text(&href).await.ok_or("The workflow could not be read. Try again.".to_owned())?;
-            open_in_editor(&text, &name).map_err(|error| error.to_string())?;
-            if let Some(on_opened) = on_opened {
+        is_opening.set(true);
+        spawn_local(async move {
+            let opened = open_file(&href, &name).await;
+            if let (Ok(()), Some(on_opened)) = (&opened, on_opened) {
                 on_opened.run(());
             }
-            Ok::<_, String>(())
-        }
-    });
-    let failure = move || open.value().get().and_then(Result::err);
+            // The button may be gone by now.
+            failure.try_set(opened.err());
+            is_opening.try_set(false);
+        });
+    };
     view! {
         <button
             class="button button--small"
             type="button"
             aria-label=format!("Open in the editor: {title}")
-            disabled=move || open.pending().get()
-            on:click=move |_| {
-                open.dispatch(());
-            }
+            disabled=move || is_opening.get()
+            on:click=move |_| open()
         >
-            {move || if open.pending().get() { "Opening…" } else { "Open in the editor" }}
+            {move || if is_opening.get() { "Opening…" } else { "Open in the editor" }}
         </button>
-        {move || failure().map(|error| view! { <p class="action__failure" role="alert">{error}</p> })}
+        {move || failure.get().map(|error: String| view! { <p class="action__failure" role="alert">{error}</p> })}
     }
+}
+
+/// What went wrong is told in words for the person.
+async fn open_file(href: &str, name: &str) -> Result<(), String> {
+    let text = fetch_text(href).await.ok_or("The workflow could not be read. Try again.")?;
+    open_in_editor(&text, name).map_err(|error| error.to_string())
 }
 
 /// What the server answers, if it answers well.
