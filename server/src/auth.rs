@@ -10,6 +10,7 @@ use std::sync::LazyLock;
 use argon2::password_hash::PasswordHash;
 use argon2::{Argon2, PasswordVerifier};
 use axum::extract::{FromRequestParts, Path, Request, State};
+use axum::http::header::Entry;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::middleware::Next;
@@ -25,11 +26,15 @@ use workshop::{SeatClaim, TakeSeat};
 
 use crate::attempts::Secret;
 use crate::bearer;
+use crate::config::ServerConfig;
 use crate::error::HttpError;
 use crate::seat_hosts::Site;
 use crate::state::AppState;
 
 const SESSION_KEY: &str = "comfy_multi";
+
+/// Where a browser signs out.
+const LEAVE: &str = "/leave";
 
 /// Changes whenever somebody signs out.
 static LEAVING: LazyLock<watch::Sender<()>> = LazyLock::new(|| watch::Sender::new(()));
@@ -361,6 +366,34 @@ pub async fn leave(session: Session) -> Result<Response, HttpError> {
     session.flush().await.map_err(|error| session_failed(&error))?;
     LEAVING.send_replace(());
     Ok(Redirect::to("/").into_response())
+}
+
+/// Around the session layer: leaves the browser its cookie until it signs out.
+///
+/// The layer takes the cookie away with the answer to any request whose session is not there. A
+/// session has a new id with every new right, so a request that was on its way meanwhile has the
+/// old one, and its answer would take the new cookie.
+pub async fn keep_cookie(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let signs_out = request.uri().path() == LEAVE;
+    let mut response = next.run(request).await;
+    if signs_out {
+        return response;
+    }
+    let removal = format!("{}=;", cookie_name(&state.config));
+    if let Entry::Occupied(cookies) = response.headers_mut().entry(header::SET_COOKIE) {
+        let (name, all) = cookies.remove_entry_mult();
+        let kept: Vec<_> = all.filter(|cookie| !cookie.as_bytes().starts_with(removal.as_bytes())).collect();
+        for cookie in kept {
+            response.headers_mut().append(&name, cookie);
+        }
+    }
+    response
+}
+
+/// Over TLS the browser is told to take this cookie from no host but this very one, so that no
+/// sister of it, such as another seat's host, can plant one.
+pub fn cookie_name(config: &ServerConfig) -> &'static str {
+    if config.public_url.starts_with("https://") { "__Host-comfy_multi" } else { "comfy_multi" }
 }
 
 /// Ends once the session at hand has ended: its browser, or a copy of its cookie, was signed out.

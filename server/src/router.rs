@@ -20,7 +20,6 @@ use tower_sessions::{Expiry, SessionManagerLayer};
 use tower_sessions_sqlx_store::SqliteStore;
 
 use crate::answer_headers::{self, header_default};
-use crate::config::ServerConfig;
 use crate::state::AppState;
 use crate::{auth, comfy, gallery, health, limits, live, metrics, requests, seat_hosts, tus, worker_api};
 
@@ -49,7 +48,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .fallback(file_and_error_handler_with_context::<AppState, _>(context, shell));
 
     let sessions = SessionManagerLayer::new(sessions)
-        .with_name(cookie_name(&state.config))
+        .with_name(auth::cookie_name(&state.config))
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
         .with_secure(state.config.public_url.starts_with("https://"))
@@ -74,6 +73,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .layer(from_fn_with_state(state.clone(), limits::keep_share))
         .layer(from_fn_with_state(state.clone(), auth::attach_viewer))
         .layer(sessions)
+        .layer(from_fn_with_state(state.clone(), auth::keep_cookie))
         .layer(from_fn_with_state(state.clone(), auth::refuse_foreign_origin))
         .layer(from_fn(canonical_seat));
 
@@ -96,12 +96,6 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
     let by_host =
         answer_headers::on_every_answer(Router::new().fallback_service(by_host.layer(routes)), is_tls);
     by_host.layer(from_fn(requests::number))
-}
-
-/// Over TLS the browser is told to take this cookie from no host but this very one, so that no
-/// sister of it, such as another seat's host, can plant one.
-fn cookie_name(config: &ServerConfig) -> &'static str {
-    if config.public_url.starts_with("https://") { "__Host-comfy_multi" } else { "comfy_multi" }
 }
 
 /// Sends the short forms that people type (`/user/1`) to the seat's own address.

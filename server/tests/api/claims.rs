@@ -181,3 +181,19 @@ async fn in_an_open_room_nobody_holds_a_seat() {
     }
     assert_eq!(one.get(QUEUE).await.status, 200);
 }
+
+#[tokio::test]
+async fn what_was_on_its_way_with_the_old_session_does_not_sign_the_browser_out() {
+    let app = TestApp::start().await;
+    let mut first = app.seat(1).await;
+    let old = first.clone();
+    let taken = first.post_form("/user/user001/take", "").await;
+    first.keep_cookie(&taken);
+    // As the page's own requests, sent before the answer came.
+    let late = old.get(QUEUE).await;
+    assert_eq!((late.status, late.header("set-cookie")), (401, None));
+    assert_eq!(first.get(QUEUE).await.status, 200);
+    let left = first.post_form("/leave", "").await;
+    assert!(left.header("set-cookie").unwrap().starts_with("comfy_multi=;"), "who leaves is signed out");
+    assert_eq!(first.get(QUEUE).await.status, 401);
+}
