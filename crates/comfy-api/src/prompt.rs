@@ -42,7 +42,7 @@ impl PromptRequest {
     /// Reads what ComfyUI reads. Where its handler fails with a bare 500, the answer here is a
     /// 400 that says what is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, PromptError> {
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
+        let value: Value = crate::json::from_slice(body).map_err(|error| {
             PromptError::new("invalid_json", "The request body is not valid JSON", &error.to_string())
         })?;
         let mut members = match value {

@@ -2,7 +2,7 @@
 //!
 //! Of `comfy_api` and `serde_json` alone, so that `make fuzz` builds it without the server.
 
-use comfy_api::events;
+use comfy_api::{events, json};
 use serde_json::Value;
 
 /// What this client said it understands.
@@ -18,7 +18,7 @@ impl Client {
         if std::mem::replace(&mut self.has_spoken, true) {
             return None;
         }
-        let message: Value = serde_json::from_str(text).ok()?;
+        let message: Value = json::from_str(text).ok()?;
         if message.get("type")? != "feature_flags" {
             return None;
         }

@@ -75,6 +75,6 @@ fn json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, H
         StatusCode::PAYLOAD_TOO_LARGE => HttpError::too_large(MAX_BODY_BYTES),
         _ => HttpError::bad_request(rejection.body_text()),
     })?;
-    serde_json::from_slice(&body)
+    comfy_api::json::from_slice(&body)
         .map_err(|error| HttpError::bad_request(format!("the setting is not understood: {error}")))
 }

@@ -120,7 +120,9 @@ impl Look {
 
     fn readiness(&self, content: Option<&[u8]>) -> Readiness {
         let Some(content) = content else { return Readiness::Unknown };
-        let Ok(workflow) = serde_json::from_slice::<Value>(content) else { return Readiness::Unreadable };
+        let Ok(workflow) = comfy_api::json::from_slice::<Value>(content) else {
+            return Readiness::Unreadable;
+        };
         // Without a catalog, every node would count as missing.
         let no_catalog = Map::new();
         let catalog = self.catalog.as_ref();
