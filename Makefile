@@ -1,6 +1,6 @@
 # What a person types. Each target is a script in scripts/, which can be run directly.
 .DEFAULT_GOAL := help
-.PHONY: help up test check setup build drill fuzz forecast screenshots clean
+.PHONY: help up test check setup build drill soak fuzz audit forecast screenshots clean
 
 help: ## This list
 	@sed -nE 's/^([a-z]+): ## /\1\t/p' Makefile | expand -t 14
@@ -25,6 +25,12 @@ drill: ## Kill and cut everything at random, account for every job: SEED=7 JOBS=
 
 fuzz: ## Fuzz what reads bytes from outside: SECONDS_EACH=60 TARGET=paths INPUT=file
 	@SECONDS_EACH=$(or $(SECONDS_EACH),60) TARGET=$(TARGET) INPUT=$(INPUT) exec scripts/fuzz
+
+audit: ## Dependencies: known holes, licences, sources
+	@exec scripts/audit
+
+soak: ## Let a class work for hours, see whether anything grows: HOURS=8, COMPRESS=1 is real time
+	@scripts/setup test && exec scripts/soak --hours $(or $(HOURS),8) $(if $(COMPRESS),--compress $(COMPRESS))
 
 forecast: ## Replay a class: do jobs start when people are told they will?
 	@exec scripts/forecast

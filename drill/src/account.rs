@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use serde::Serialize;
 
+use crate::faults::Breakage;
 use crate::people::Tally;
 use crate::picture::{colour_of_file, is_same};
 use crate::records::{EventRecord, JobRecord, Records};
@@ -17,6 +18,8 @@ const ENDINGS: [&str; 2] = ["succeeded", "cancelled"];
 /// What happens to a job that is not over.
 const STEPS: [&str; 8] =
     ["dispatched", "claimed", "started", "succeeded", "failed", "cancelled", "released", "lease_lapsed"];
+/// A job fails so often by its engine or worker at most (`domain::MAX_FAILURES`).
+const MOST_FAILURES: usize = 3;
 /// A lost worker's job is on its way again within this.
 pub const RETURN_LIMIT: Duration = Duration::from_secs(30);
 /// Something succeeds again within this of any fault, while jobs wait.
@@ -29,11 +32,25 @@ pub struct Suffered {
     pub at: i64,
     /// When it was mended.
     pub mended_at: i64,
+    #[serde(skip)]
+    pub breakage: Breakage,
     pub fault: String,
     /// The phase was reached; else it was time.
     pub was_in_phase: bool,
     /// The jobs that the worker had which was killed.
     pub held: Vec<String>,
+    /// Events that the server wrote at a wrong time.
+    pub skewed: Option<Skewed>,
+}
+
+/// Events whose time is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Skewed {
+    /// The last event before.
+    pub after: i64,
+    /// The last one of them.
+    pub until: i64,
+    pub ms: i64,
 }
 
 /// The account of a drill.
@@ -60,6 +77,14 @@ pub struct Account {
     pub longest_return_ms: i64,
     /// From any fault until the next job succeeded.
     pub longest_silence_ms: i64,
+    /// Writes of the server for which there was no room.
+    pub refused_writes: i64,
+    /// Submissions that were told so.
+    pub refused_jobs: u32,
+    /// Faults that met a job in their phase.
+    pub met: usize,
+    /// Jobs that kill engines, and how often they failed until they were given up.
+    pub killers: BTreeMap<String, usize>,
     pub problems: Vec<String>,
 }
 
@@ -76,9 +101,11 @@ pub async fn draw_up(
     seats_dir: &Path,
     tallies: &[Tally],
     suffered: &[Suffered],
+    refused_writes: i64,
 ) -> anyhow::Result<Account> {
     let jobs = records.jobs().await?;
-    let events = records.events().await?;
+    let mut events = records.events().await?;
+    set_right(&mut events, suffered);
     let artifacts = records.artifacts().await?;
     let mut account = Account {
         seed,
@@ -86,6 +113,10 @@ pub async fn draw_up(
         submitted: jobs.len(),
         unanswered: tallies.iter().map(|tally| tally.unanswered).sum(),
         attempts: jobs.iter().map(|job| job.attempts).sum(),
+        refused_writes,
+        refused_jobs: tallies.iter().map(|tally| tally.refused_full).sum(),
+        met: suffered.iter().filter(|fault| fault.was_in_phase).count(),
+        killers: killers(tallies, &events),
         ..Account::default()
     };
     let known: HashMap<&str, &JobRecord> = jobs.iter().map(|job| (job.id.as_str(), job)).collect();
@@ -149,8 +180,24 @@ pub async fn draw_up(
     account.stray_files = outputs_below(seats_dir)?;
     account.stray_files.retain(|path| !files.contains(path));
     measure(&mut account, &events, suffered);
-    judge(&mut account);
+    judge(&mut account, suffered);
     Ok(account)
+}
+
+/// Gives the events their true times.
+fn set_right(events: &mut [EventRecord], suffered: &[Suffered]) {
+    for Skewed { after, until, ms } in suffered.iter().filter_map(|fault| fault.skewed) {
+        for event in events.iter_mut().filter(|event| event.id > after && event.id <= until) {
+            event.at -= ms;
+        }
+    }
+}
+
+fn killers(tallies: &[Tally], events: &[EventRecord]) -> BTreeMap<String, usize> {
+    let jobs = tallies.iter().flat_map(|tally| &tally.accepted).filter(|accepted| accepted.is_killer);
+    let failures =
+        |job: &str| events.iter().filter(|event| event.job == job && event.kind == "failed").count();
+    jobs.map(|job| (job.id.clone(), failures(&job.id))).collect()
 }
 
 /// Jobs to which something happened after their end.
@@ -190,7 +237,7 @@ fn measure(account: &mut Account, events: &[EventRecord], suffered: &[Suffered])
     }
 }
 
-fn judge(account: &mut Account) {
+fn judge(account: &mut Account, suffered: &[Suffered]) {
     let mut problems = Vec::new();
     let mut check = |is_bad: bool, problem: String| {
         if is_bad {
@@ -201,6 +248,10 @@ fn judge(account: &mut Account) {
     check(!account.doubled.is_empty(), format!("{} jobs doubled", account.doubled.len()));
     check(!account.wrong.is_empty(), format!("{} jobs with wrong results", account.wrong.len()));
     check(!account.stray_files.is_empty(), format!("{} files of no job", account.stray_files.len()));
+    let was_full = suffered.iter().any(|fault| fault.breakage == Breakage::FillDisk);
+    check(was_full && account.refused_writes == 0, "a full disk refused nothing: it was not full".to_owned());
+    let most = account.killers.values().copied().max().unwrap_or_default();
+    check(most > MOST_FAILURES, format!("a job that kills engines was run until it had failed {most} times"));
     let over = |measured: i64, limit: Duration| {
         i128::from(measured) > i128::try_from(limit.as_millis()).unwrap_or(i128::MAX)
     };
@@ -234,7 +285,11 @@ fn outputs_below(seats_dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
 impl fmt::Display for Account {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let given_up: usize = self.given_up.values().sum();
-        writeln!(formatter, "seed {}: {} faults", self.seed, self.faults)?;
+        writeln!(
+            formatter,
+            "seed {}: {} faults, {} of them when a job was in their phase",
+            self.seed, self.faults, self.met
+        )?;
         writeln!(formatter, "  jobs submitted    {:>6}", self.submitted)?;
         writeln!(
             formatter,
@@ -257,6 +312,10 @@ impl fmt::Display for Account {
             "  longest silence   {:>6} ms from a fault to the next success",
             self.longest_silence_ms
         )?;
+        writeln!(formatter, "  writes refused    {:>6}  while the disk was full", self.refused_writes)?;
+        writeln!(formatter, "  jobs refused      {:>6}  meanwhile, and told why (507)", self.refused_jobs)?;
+        let (killers, failures) = (self.killers.len(), self.killers.values().sum::<usize>());
+        writeln!(formatter, "  killers of engines{killers:>6}  failed {failures} times in all")?;
         for line in self.lost.iter().chain(&self.doubled).chain(&self.wrong).take(20) {
             writeln!(formatter, "  ! {line}")?;
         }
@@ -275,7 +334,7 @@ mod tests {
     use super::*;
 
     fn event(at: i64, kind: &str, job: &str) -> EventRecord {
-        EventRecord { at, kind: kind.into(), job: job.into(), attempt: None }
+        EventRecord { id: 0, at, kind: kind.into(), job: job.into(), attempt: None }
     }
 
     #[test]
@@ -286,16 +345,43 @@ mod tests {
             event(900, "lease_lapsed", "a"),
             event(1500, "succeeded", "a"),
         ];
-        let fault = Suffered {
-            at: 10,
-            mended_at: 20,
-            fault: String::new(),
-            was_in_phase: true,
-            held: vec!["a".into()],
-        };
+        let fault =
+            Suffered { at: 10, mended_at: 20, held: vec!["a".into()], ..suffered(Breakage::KillWorker(0)) };
         let mut account = Account::default();
         measure(&mut account, &events, &[fault]);
         assert_eq!((account.longest_return_ms, account.longest_silence_ms), (890, 1490));
+    }
+
+    fn suffered(breakage: Breakage) -> Suffered {
+        Suffered {
+            at: 0,
+            mended_at: 0,
+            breakage,
+            fault: String::new(),
+            was_in_phase: true,
+            held: Vec::new(),
+            skewed: None,
+        }
+    }
+
+    #[test]
+    fn a_disk_that_was_full_must_have_refused_something() {
+        let faults = [suffered(Breakage::FillDisk)];
+        let mut idle = Account::default();
+        judge(&mut idle, &faults);
+        assert!(!idle.is_good());
+        let mut full = Account { refused_writes: 1, ..Account::default() };
+        judge(&mut full, &faults);
+        assert!(full.is_good());
+    }
+
+    #[test]
+    fn what_was_written_at_a_wrong_time_is_set_right() {
+        let mut events: Vec<_> =
+            (1..=4).map(|id| EventRecord { id, ..event(100 * id, "claimed", "a") }).collect();
+        let skewed = Some(Skewed { after: 1, until: 3, ms: 50 });
+        set_right(&mut events, &[Suffered { skewed, ..suffered(Breakage::RestartSkewed(50)) }]);
+        assert_eq!(events.iter().map(|event| event.at).collect::<Vec<_>>(), [100, 150, 250, 400]);
     }
 
     #[test]
@@ -317,9 +403,10 @@ mod tests {
             Account { stray_files: vec!["a".into()], ..Account::default() },
             Account { longest_return_ms: 30_001, ..Account::default() },
             Account { longest_silence_ms: 60_001, ..Account::default() },
+            Account { killers: [("a".into(), 4)].into(), ..Account::default() },
         ] {
             let mut bad = bad;
-            judge(&mut bad);
+            judge(&mut bad, &[]);
             assert!(!bad.is_good(), "{bad:?}");
         }
     }

@@ -17,6 +17,9 @@ use serde_json::{Map, Value};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc};
 
+/// A graph that saves under this name kills the process, every time.
+pub const KILLER: &str = "killer";
+
 /// What a ComfyUI does wrong by itself, beside being killed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineOptions {

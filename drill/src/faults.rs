@@ -52,6 +52,14 @@ pub enum Breakage {
     SlowNetwork(usize),
     /// Server and Redis.
     CutRedis,
+    /// The server's: nothing new fits on it.
+    FillDisk,
+    /// The server's clock jumps by so many milliseconds, and back.
+    SkewServer(i64),
+    /// The server is killed and starts with its clock off by so many milliseconds, and again
+    /// when it is right.
+    RestartSkewed(i64),
+    SkewWorker(usize, i64),
 }
 
 /// One thing that breaks.
@@ -73,22 +81,24 @@ impl fmt::Display for Fault {
 }
 
 /// The faults of a drill, in order, spread over its jobs. Every breakage meets every phase before
-/// any pair comes again, as far as the number reaches.
-pub fn plan(seed: u64, jobs: u32, faults: u32, workers: usize) -> Vec<Fault> {
+/// any pair comes again, as far as the number reaches. `kinds`: how many there are to choose from.
+pub fn plan(seed: u64, jobs: u32, faults: u32, workers: usize, kinds: usize) -> Vec<Fault> {
     let mut random = StdRng::seed_from_u64(seed);
     let mut pairs: Vec<(usize, Phase)> = Vec::new();
     (0..faults)
         .map(|number| {
             if pairs.is_empty() {
-                pairs = (0..KINDS).flat_map(|kind| PHASES.map(|phase| (kind, phase))).collect();
+                pairs = (0..kinds).flat_map(|kind| PHASES.map(|phase| (kind, phase))).collect();
                 pairs.shuffle(&mut random);
             }
             let (kind, phase) = pairs.pop().unwrap_or((0, Phase::Queued));
-            let breakage = breakage(kind, random.random_range(0..workers));
+            let worker = random.random_range(0..workers);
+            let breakage = breakage(kind, worker, SKEWS_MS[random.random_range(0..SKEWS_MS.len())]);
             let longest_ms = match breakage {
                 // Longer than a lease, now and then.
                 Breakage::CutNetwork(_) | Breakage::StallNetwork(_) => 14_000,
-                Breakage::SlowNetwork(_) => 6_000,
+                Breakage::SlowNetwork(_) | Breakage::FillDisk => 6_000,
+                Breakage::SkewServer(_) | Breakage::SkewWorker(..) => 4_000,
                 _ => 2_500,
             };
             let pause = Duration::from_millis(random.random_range(50..longest_ms));
@@ -98,9 +108,14 @@ pub fn plan(seed: u64, jobs: u32, faults: u32, workers: usize) -> Vec<Fault> {
         .collect()
 }
 
-const KINDS: usize = 9;
+/// Kinds of breakage.
+pub const KINDS: usize = 13;
+/// Those that need nothing preloaded.
+pub const KINDS_WITHOUT_SHIM: usize = 9;
+/// From a drifting clock to a wrong time zone.
+const SKEWS_MS: [i64; 6] = [-3 * 3_600_000, -300_000, -12_000, 12_000, 300_000, 3 * 3_600_000];
 
-fn breakage(kind: usize, worker: usize) -> Breakage {
+fn breakage(kind: usize, worker: usize, skew_ms: i64) -> Breakage {
     match kind {
         0 => Breakage::KillServer,
         1 => Breakage::KillRedis,
@@ -110,7 +125,11 @@ fn breakage(kind: usize, worker: usize) -> Breakage {
         5 => Breakage::CutNetwork(worker),
         6 => Breakage::StallNetwork(worker),
         7 => Breakage::SlowNetwork(worker),
-        _ => Breakage::CutRedis,
+        8 => Breakage::CutRedis,
+        9 => Breakage::FillDisk,
+        10 => Breakage::SkewServer(skew_ms),
+        11 => Breakage::RestartSkewed(skew_ms),
+        _ => Breakage::SkewWorker(worker, skew_ms),
     }
 }
 
@@ -140,18 +159,46 @@ mod tests {
 
     #[test]
     fn a_seed_says_it_all() {
-        assert_eq!(plan(7, 300, 40, 2), plan(7, 300, 40, 2));
-        assert_ne!(plan(7, 300, 40, 2), plan(8, 300, 40, 2));
+        assert_eq!(plan(7, 300, 40, 2, KINDS), plan(7, 300, 40, 2, KINDS));
+        assert_ne!(plan(7, 300, 40, 2, KINDS), plan(8, 300, 40, 2, KINDS));
     }
 
     #[test]
     fn faults_are_spread_over_the_jobs_and_every_breakage_meets_every_phase() {
-        let faults = plan(1, 630, 63, 3);
+        let faults = plan(1, 630, 91, 3, KINDS);
         assert!(faults.is_sorted_by_key(|fault| fault.after));
         assert!(faults.iter().all(|fault| fault.after < 630));
         let kinds = |fault: &Fault| (std::mem::discriminant(&fault.breakage), fault.phase);
         let pairs: std::collections::HashSet<_> = faults.iter().map(kinds).collect();
-        assert_eq!(pairs.len(), 63);
+        assert_eq!(pairs.len(), 91);
+    }
+
+    #[test]
+    fn the_short_drill_of_the_tests_meets_a_full_disk_and_a_clock_that_jumps() {
+        // As scripts/test calls it.
+        let faults = plan(1, 60, 14, 3, KINDS);
+        assert!(faults.iter().any(|fault| fault.breakage == Breakage::FillDisk));
+        assert!(
+            faults.iter().any(|fault| {
+                matches!(fault.breakage, Breakage::SkewServer(_) | Breakage::RestartSkewed(_))
+            })
+        );
+    }
+
+    #[test]
+    fn without_the_shim_nothing_is_planned_that_needs_it() {
+        let faults = plan(1, 630, 200, 3, KINDS_WITHOUT_SHIM);
+        let needs_it = |fault: &Fault| {
+            matches!(
+                fault.breakage,
+                Breakage::FillDisk
+                    | Breakage::SkewServer(_)
+                    | Breakage::RestartSkewed(_)
+                    | Breakage::SkewWorker(..)
+            )
+        };
+        assert!(!faults.iter().any(needs_it));
+        assert!(plan(1, 630, 200, 3, KINDS).iter().any(needs_it));
     }
 
     #[test]

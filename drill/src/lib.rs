@@ -4,8 +4,11 @@
 //! [`world`] starts and kills the programs, [`links`] are the network between them, [`engine`]
 //! is a ComfyUI that fails, [`people`] press Run, [`faults`] decides what breaks when, and
 //! [`account`] counts afterwards, from the records and files that are left.
+//!
+//! [`soak`] breaks nothing: it lets a class work for hours and looks at what the programs take.
 
 pub mod account;
+pub mod adversity;
 pub mod engine;
 pub mod faults;
 pub mod links;
@@ -13,4 +16,5 @@ pub mod people;
 pub mod picture;
 pub mod records;
 pub mod run;
+pub mod soak;
 pub mod world;

@@ -43,6 +43,9 @@ struct Arguments {
     /// The server's SITE_ROOT.
     #[arg(long)]
     site_root: PathBuf,
+    /// The compiled `drill/shim/adversity.c`. Not given: no disk is full and no clock wrong.
+    #[arg(long)]
+    shim: Option<PathBuf>,
     /// A real ComfyUI, which gets a worker of its own.
     #[arg(long)]
     comfyui_dir: Option<PathBuf>,
@@ -69,6 +72,7 @@ async fn main() -> anyhow::Result<ExitCode> {
                 redis: arguments.redis,
                 frontend: arguments.frontend_dir,
                 site: arguments.site_root,
+                shim: arguments.shim,
                 comfyui,
             },
             seats: arguments.seats,
@@ -81,7 +85,13 @@ async fn main() -> anyhow::Result<ExitCode> {
     };
     let account = drill(&options).await?;
     print!("{account}");
-    println!("logs and records: {}", options.world.folder.display());
+    let folder = options.world.folder.display();
+    println!("logs and records: {folder}; what happened when: {folder}/{LOG_NAME}");
+    let faults = options.faults;
+    println!(
+        "the same again: scripts/drill --seed {} --jobs {} --faults {faults}",
+        arguments.seed, options.jobs
+    );
     Ok(if account.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

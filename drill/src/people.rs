@@ -11,10 +11,11 @@ use rand::{Rng, SeedableRng};
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use serde_json::{Value, json};
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 use tokio::time::sleep;
 use tokio_tungstenite::connect_async;
 
+use crate::engine::KILLER;
 use crate::faults::Phase;
 use crate::picture::{Colour, inverted, png};
 use crate::world::plain_client;
@@ -30,6 +31,8 @@ pub struct Accepted {
     pub id: String,
     pub colour: Colour,
     pub pictures: usize,
+    /// It kills every ComfyUI but a real one.
+    pub is_killer: bool,
 }
 
 /// What one participant has seen.
@@ -38,6 +41,8 @@ pub struct Tally {
     pub accepted: Vec<Accepted>,
     /// Submissions without an answer: the server may have the job or not.
     pub unanswered: u32,
+    /// Answers that there is no room.
+    pub refused_full: u32,
     /// How often each job's success was told.
     pub successes: HashMap<String, u32>,
 }
@@ -70,22 +75,34 @@ impl Person {
         self.tally.clone()
     }
 
-    /// Submits so many jobs, through whatever happens meanwhile.
-    pub async fn take_part(mut self, jobs: u32) -> anyhow::Result<()> {
-        let watching = tokio::spawn(watch(self.socket_url(), self.tally.clone()));
+    /// Submits so many jobs, through whatever happens meanwhile, and with the other participants no
+    /// more than `turn` allows yet. The first participant's middle one kills engines.
+    pub async fn take_part(
+        mut self,
+        jobs: u32,
+        seats: u32,
+        mut turn: watch::Receiver<u32>,
+    ) -> anyhow::Result<()> {
+        let watching = tokio::spawn(listen(self.socket_url(), self.tally.clone()));
         let brought = self.colour(0);
         self.bring(brought).await?;
         for job in 1..=jobs {
+            // Nobody left to allow it: the drill is over, and its error is told elsewhere.
+            let earlier = (job - 1) * seats + self.number;
+            let _ = turn.wait_for(|allowed| earlier < *allowed).await;
             self.wait_for_room().await;
             let thinking = Duration::from_millis(self.random.random_range(THINKING));
             sleep(thinking).await;
             let loads = self.random.random_bool(0.4);
-            let (prompt, colour, pictures) = if loads {
+            let is_killer = self.number == 0 && job == jobs.div_ceil(2);
+            let (prompt, colour, pictures) = if is_killer {
+                saving(self.colour(job), 1, KILLER)
+            } else if loads {
                 inverting(brought)
             } else {
-                plain(self.colour(job), self.random.random_range(1..=2))
+                saving(self.colour(job), self.random.random_range(1..=2), "plain")
             };
-            self.submit(&prompt, colour, pictures).await?;
+            self.submit(&prompt, |id| Accepted { id, colour, pictures, is_killer }).await?;
         }
         // Whoever is told later than this sees it after a reload.
         watching.abort();
@@ -133,7 +150,7 @@ impl Person {
         }
     }
 
-    async fn submit(&self, prompt: &Value, colour: Colour, pictures: usize) -> anyhow::Result<()> {
+    async fn submit(&self, prompt: &Value, accepted: impl Fn(String) -> Accepted) -> anyhow::Result<()> {
         let body = json!({"prompt": prompt, "client_id": format!("drill-{}", self.seat)});
         loop {
             match self.http.post(self.api("prompt")).json(&body).send().await {
@@ -146,12 +163,15 @@ impl Person {
                         }
                     };
                     let id = answer["prompt_id"].as_str().context("no prompt_id")?.to_owned();
-                    self.note(|tally| tally.accepted.push(Accepted { id, colour, pictures }));
+                    self.note(|tally| tally.accepted.push(accepted(id)));
                     let _ = self.phases.send(Phase::Queued);
                     return Ok(());
                 }
                 Ok(answer) => {
                     let status = answer.status();
+                    if status == StatusCode::INSUFFICIENT_STORAGE {
+                        self.note(|tally| tally.refused_full += 1);
+                    }
                     let text = answer.text().await.unwrap_or_default();
                     ensure!(status.is_server_error(), "a job was refused: {status} {text}");
                 }
@@ -169,7 +189,7 @@ impl Person {
 }
 
 /// Notes what the seat's socket tells, and opens it again whenever it is lost.
-async fn watch(url: String, tally: Arc<Mutex<Tally>>) {
+async fn listen(url: String, tally: Arc<Mutex<Tally>>) {
     loop {
         if let Ok((mut socket, _)) = connect_async(&url).await {
             while let Some(Ok(message)) = socket.next().await {
@@ -191,10 +211,10 @@ fn file_name(colour: Colour) -> String {
     format!("{colour:06x}.png")
 }
 
-fn plain(colour: Colour, pictures: usize) -> (Value, Colour, usize) {
+fn saving(colour: Colour, pictures: usize, prefix: &str) -> (Value, Colour, usize) {
     let prompt = json!({
         "1": {"class_type": "EmptyImage", "inputs": {"width": 8, "height": 8, "batch_size": pictures, "color": colour}},
-        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "plain"}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": prefix}},
     });
     (prompt, colour, pictures)
 }

@@ -37,6 +37,7 @@ pub struct ArtifactRecord {
 /// One entry of the event log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventRecord {
+    pub id: i64,
     /// In Unix milliseconds.
     pub at: i64,
     pub kind: String,
@@ -104,13 +105,22 @@ impl Records {
         Ok(rows.iter().map(record).collect())
     }
 
+    /// The latest event of all.
+    pub async fn last_event(&mut self) -> anyhow::Result<i64> {
+        let row =
+            sqlx::query("SELECT coalesce(max(id), 0) FROM events").fetch_one(&mut self.connection).await?;
+        Ok(row.get(0))
+    }
+
     /// What happened to jobs, in order.
     pub async fn events(&mut self) -> anyhow::Result<Vec<EventRecord>> {
-        let rows =
-            sqlx::query("SELECT at, kind, job_id, attempt FROM events WHERE job_id IS NOT NULL ORDER BY id")
-                .fetch_all(&mut self.connection)
-                .await?;
+        let rows = sqlx::query(
+            "SELECT id, at, kind, job_id, attempt FROM events WHERE job_id IS NOT NULL ORDER BY id",
+        )
+        .fetch_all(&mut self.connection)
+        .await?;
         let record = |row: &sqlx::sqlite::SqliteRow| EventRecord {
+            id: row.get("id"),
             at: row.get("at"),
             kind: row.get("kind"),
             job: row.get("job_id"),

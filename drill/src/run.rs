@@ -7,11 +7,12 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, ensure};
 use serde_json::json;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use crate::account::{Account, Suffered, draw_up};
-use crate::faults::{Breakage, Fault, Phase, plan};
+use crate::account::{Account, Skewed, Suffered, draw_up};
+use crate::faults::{Breakage, Fault, KINDS, KINDS_WITHOUT_SHIM, Phase, plan};
 use crate::people::{Person, Tally};
 use crate::records::Records;
 use crate::world::{World, WorldOptions};
@@ -41,21 +42,26 @@ pub async fn drill(options: &DrillOptions) -> anyhow::Result<Account> {
     log.note("everything runs", json!({}))?;
     let mut records = Records::open(&world.database()).await?;
 
+    let seats = world_options.seats;
+    let (turn, turns) = watch::channel(allowed(0, *jobs, *faults));
     let mut people = JoinSet::new();
     let mut tallies = Vec::new();
-    for number in 0..world_options.seats {
-        let share = jobs / world_options.seats + u32::from(number < jobs % world_options.seats);
+    for number in 0..seats {
+        let share = jobs / seats + u32::from(number < jobs % seats);
         let person = Person::new(number, &world.url(), world_options.seed, world.phases.clone())?;
         tallies.push(person.tally());
-        people.spawn(person.take_part(share));
+        people.spawn(person.take_part(share, seats, turns.clone()));
     }
 
     let workers = world_options.workers + usize::from(world_options.programs.comfyui.is_some());
     let mut suffered = Vec::new();
-    for fault in plan(world_options.seed, *jobs, *faults, workers) {
+    let kinds = if world_options.programs.shim.is_some() { KINDS } else { KINDS_WITHOUT_SHIM };
+    for fault in plan(world_options.seed, *jobs, *faults, workers, kinds) {
+        turn.send_replace(allowed(fault.after, *jobs, *faults));
         until_ended(&mut records, fault.after).await?;
         suffered.push(suffer(&mut world, &mut records, &fault, &mut log).await?);
     }
+    turn.send_replace(u32::MAX);
     log.note("no more faults", json!({}))?;
     while let Some(ended) = people.join_next().await {
         ended.context("a participant panicked")?.context("a participant gave up")?;
@@ -64,14 +70,23 @@ pub async fn drill(options: &DrillOptions) -> anyhow::Result<Account> {
     world.until_ready().await?;
     let settled = until_all_ended(&mut records).await?;
     log.note("settled", json!({ "all": settled }))?;
+    let refused_writes = world.refused_writes()?;
     world.stop().await?;
     let tallies: Vec<Tally> = tallies
         .iter()
         .map(|tally| std::mem::take(&mut *tally.lock().unwrap_or_else(PoisonError::into_inner)))
         .collect();
-    let account = draw_up(world_options.seed, records, &world.seats_dir(), &tallies, &suffered).await?;
+    let account =
+        draw_up(world_options.seed, records, &world.seats_dir(), &tallies, &suffered, refused_writes).await?;
     log.note("account", serde_json::to_value(&account)?)?;
     Ok(account)
+}
+
+/// How many jobs participants may have submitted when a fault is due after so many have ended:
+/// enough that there are some for it, and few enough that there are some for the next ones.
+fn allowed(after: u32, jobs: u32, faults: u32) -> u32 {
+    const AHEAD: u32 = 2;
+    after + jobs / (faults + 1) + AHEAD
 }
 
 async fn suffer(
@@ -89,12 +104,28 @@ async fn suffer(
         _ => Vec::new(),
     };
     let at = now_ms();
+    let last_event = records.last_event().await?;
     eprintln!("{fault}");
     log.note("fault", json!({"fault": fault.to_string(), "was_in_phase": was_in_phase, "held": held}))?;
     world.suffer(fault).await.with_context(|| fault.to_string())?;
     let mended_at = now_ms();
     log.note("mended", json!({}))?;
-    Ok(Suffered { at, mended_at, fault: fault.to_string(), was_in_phase, held })
+    // What the server wrote meanwhile bears its wrong time.
+    let skewed = match fault.breakage {
+        Breakage::RestartSkewed(ms) => {
+            Some(Skewed { after: last_event, until: records.last_event().await?, ms })
+        }
+        _ => None,
+    };
+    Ok(Suffered {
+        at,
+        mended_at,
+        breakage: fault.breakage,
+        fault: fault.to_string(),
+        was_in_phase,
+        held,
+        skewed,
+    })
 }
 
 /// Waits for a job to come into the phase.

@@ -17,6 +17,7 @@ use tokio::process::{Child, Command};
 use tokio::sync::broadcast;
 use tokio::time::sleep;
 
+use crate::adversity::Adversity;
 use crate::faults::{Breakage, Fault, Phase, is_push, phase_of_request};
 use crate::links::{FINE, Link, Observer, Weather};
 
@@ -35,6 +36,8 @@ pub struct Programs {
     /// The server's `FRONTEND_DIR` and `SITE_ROOT`.
     pub frontend: PathBuf,
     pub site: PathBuf,
+    /// The compiled `shim/adversity.c`; without it no disk is full and no clock wrong.
+    pub shim: Option<PathBuf>,
     /// A real ComfyUI: its folder, its Python, its arguments.
     pub comfyui: Option<(PathBuf, PathBuf, String)>,
 }
@@ -55,6 +58,7 @@ pub struct WorldOptions {
 pub struct World {
     pub phases: broadcast::Sender<Phase>,
     server: Program,
+    server_adversity: Adversity,
     redis: Program,
     workers: Vec<WorkerPlace>,
     redis_link: Link,
@@ -69,6 +73,7 @@ struct WorkerPlace {
     program: Program,
     link: Link,
     engine_note: PathBuf,
+    adversity: Adversity,
     name: String,
 }
 
@@ -110,6 +115,7 @@ impl World {
             ("LEASE_SECONDS", LEASE.as_secs().to_string()),
             ("DELIVERY_TIMEOUT_SECONDS", "5".to_owned()),
         ]);
+        let server_adversity = server.suffers(programs.shim.as_deref(), Some(&data_dir))?;
         let mut workers = Vec::new();
         for number in 0..options.workers + usize::from(programs.comfyui.is_some()) {
             let real = programs.comfyui.as_ref().filter(|_| number == options.workers);
@@ -118,6 +124,7 @@ impl World {
         let mut world = Self {
             phases,
             server,
+            server_adversity,
             redis,
             workers,
             redis_link,
@@ -146,6 +153,21 @@ impl World {
 
     pub fn seats_dir(&self) -> PathBuf {
         self.data_dir.join("seats")
+    }
+
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    pub fn redis_port(&self) -> u16 {
+        self.redis_port
+    }
+
+    /// The server's and the workers' processes at the moment, by name.
+    pub fn pids(&self) -> Vec<(String, u32)> {
+        let programs = self.workers.iter().map(|worker| &worker.program);
+        let running = |program: &Program| Some((program.name.clone(), program.child.as_ref()?.id()?));
+        std::iter::once(&self.server).chain(programs).filter_map(running).collect()
     }
 
     /// The worker's id since its latest start, as the server knows it.
@@ -189,8 +211,40 @@ impl World {
                 sleep(fault.pause).await;
                 self.redis_link.set(FINE);
             }
+            Breakage::FillDisk => {
+                self.server_adversity.fill_disk(true)?;
+                sleep(fault.pause).await;
+                self.server_adversity.fill_disk(false)?;
+            }
+            Breakage::SkewServer(ms) => {
+                self.server_adversity.set_clock(ms)?;
+                sleep(fault.pause).await;
+                self.server_adversity.set_clock(0)?;
+            }
+            Breakage::RestartSkewed(ms) => {
+                self.restart_server_at(ms).await?;
+                sleep(fault.pause).await;
+                self.restart_server_at(0).await?;
+            }
+            Breakage::SkewWorker(worker, ms) => {
+                self.workers[worker].adversity.set_clock(ms)?;
+                sleep(fault.pause).await;
+                self.workers[worker].adversity.set_clock(0)?;
+            }
         }
         Ok(())
+    }
+
+    /// With its clock off by so many milliseconds.
+    async fn restart_server_at(&mut self, ms: i64) -> anyhow::Result<()> {
+        self.server.kill().await?;
+        self.server_adversity.set_clock(ms)?;
+        self.start_server().await
+    }
+
+    /// How many writes of the server its full disk has refused.
+    pub fn refused_writes(&self) -> anyhow::Result<i64> {
+        self.server_adversity.refused()
     }
 
     async fn bad_weather(&self, worker: usize, weather: Weather, pause: Duration) {
@@ -296,7 +350,8 @@ async fn worker(
         ("OMP_NUM_THREADS", "1".to_owned()),
     ]);
     let engine_note = base_dir.join(format!(".comfy-multi-engine-{port}"));
-    Ok(WorkerPlace { program, link, engine_note, name })
+    let adversity = program.suffers(options.programs.shim.as_deref(), None)?;
+    Ok(WorkerPlace { program, link, engine_note, adversity, name })
 }
 
 impl WorkerPlace {
@@ -349,6 +404,21 @@ impl Program {
 
     fn settings<const N: usize>(&mut self, settings: [(&str, String); N]) {
         self.settings.extend(settings.map(|(name, value)| (name.to_owned(), value)));
+    }
+
+    /// Makes it suffer what the drill will have it suffer; a full disk below that folder.
+    fn suffers(&mut self, shim: Option<&Path>, disk: Option<&Path>) -> anyhow::Result<Adversity> {
+        let adversity = Adversity::create(&self.folder.join(format!("{}.adversity", self.name)))?;
+        if let Some(shim) = shim {
+            self.settings([
+                ("LD_PRELOAD", shim.display().to_string()),
+                ("DRILL_ADVERSITY", adversity.path()),
+            ]);
+        }
+        if let Some(disk) = disk {
+            self.settings([("DRILL_DISK", format!("{}/", disk.display()))]);
+        }
+        Ok(adversity)
     }
 
     fn watch(&mut self, watcher: LineWatcher) {

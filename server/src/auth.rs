@@ -5,6 +5,7 @@
 //! path counts only if the viewer holds it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::LazyLock;
 
 use argon2::password_hash::PasswordHash;
 use argon2::{Argon2, PasswordVerifier};
@@ -18,6 +19,7 @@ use domain::access::Denied;
 use domain::{AccessMode, SeatId, Viewer};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tower_sessions::Session;
 use workshop::{SeatClaim, TakeSeat};
 
@@ -28,6 +30,9 @@ use crate::seat_hosts::Site;
 use crate::state::AppState;
 
 const SESSION_KEY: &str = "comfy_multi";
+
+/// Changes whenever somebody signs out.
+static LEAVING: LazyLock<watch::Sender<()>> = LazyLock::new(|| watch::Sender::new(()));
 
 /// The operator's secrets, in the form in which they are checked.
 pub struct Credentials {
@@ -354,7 +359,27 @@ pub async fn admin_login(
 /// `POST /leave`: ends the session.
 pub async fn leave(session: Session) -> Result<Response, HttpError> {
     session.flush().await.map_err(|error| session_failed(&error))?;
+    LEAVING.send_replace(());
     Ok(Redirect::to("/").into_response())
+}
+
+/// Ends once the session at hand has ended: its browser, or a copy of its cookie, was signed out.
+/// For sockets, which outlast the request that they began as.
+pub async fn signed_out(session: Session) {
+    if session.id().is_none() {
+        return std::future::pending().await;
+    }
+    let mut leaving = LEAVING.subscribe();
+    loop {
+        // The sender lives as long as the process.
+        let _ = leaving.changed().await;
+        // What the record at hand says is as old as the socket. Should it not be readable just
+        // now, the next one who leaves is another chance.
+        let is_read = session.load().await.is_ok();
+        if is_read && matches!(session.get::<SessionData>(SESSION_KEY).await, Ok(None)) {
+            return;
+        }
+    }
 }
 
 async fn enter(session: &Session, claim: SeatClaim) -> Result<Response, HttpError> {

@@ -72,7 +72,7 @@ pub async fn serve(config: ServerConfig) -> anyhow::Result<()> {
         store: store.clone(),
         files: SeatFolders::open(&data_dir).context("could not open the seats' folders")?,
         queue: Arc::new(queue),
-        clock: Arc::new(SystemClock),
+        clock: Arc::new(SystemClock::default()),
         mint: Arc::new(SystemMint),
         settings: WorkshopSettings {
             seats: config.seats,

@@ -80,7 +80,7 @@ impl Room {
         Self::with_handles(handles)
     }
 
-    fn with_handles(handles: u64) -> Self {
+    pub(crate) fn with_handles(handles: u64) -> Self {
         let half = handles.saturating_sub(OTHER_HANDLES) / 2;
         let all = usize::try_from(half).unwrap_or(MOST_CONNECTIONS).clamp(64, MOST_CONNECTIONS);
         Self { all, one_network: all / 4 }

@@ -1,6 +1,13 @@
 //! `doctor`: looks at everything that a workshop needs, and says how to mend what is wrong.
 //! It changes nothing, and a server may run meanwhile.
 
+mod certificate;
+mod machine;
+mod public;
+mod redis;
+mod running;
+mod settings;
+
 use std::fmt;
 use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt;
@@ -9,7 +16,6 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::Context;
-use queue::{JobQueue, RedisQueue};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -79,14 +85,15 @@ pub async fn doctor(config: ServerConfig) -> anyhow::Result<()> {
 
 /// Looks at everything.
 pub async fn examine(config: &ServerConfig) -> Vec<Finding> {
-    let mut findings = vec![Finding::good("settings", "every setting can be used")];
+    let mut findings = settings::settings(config);
     findings.extend(data_folder(config));
     findings.push(database(&config.data_dir.join(DATABASE)).await);
-    findings.push(disk(config));
+    findings.extend(machine::disk(config));
+    findings.push(machine::handles(config));
     findings.push(frontend(config));
     findings.push(site(&config.site_root));
     findings.push(workflows(&config.workflows_dir));
-    findings.push(redis(config).await);
+    findings.extend(redis(config).await);
     findings.push(ffmpeg().await);
     findings.extend(server(config).await);
     findings
@@ -140,25 +147,6 @@ async fn database(path: &Path) -> Finding {
     }
 }
 
-fn disk(config: &ServerConfig) -> Finding {
-    const SUBJECT: &str = "disk";
-    let existing = config.data_dir.ancestors().find(|folder| folder.exists()).unwrap_or(Path::new("/"));
-    let floor = config.storage.min_free_bytes;
-    match rustix::fs::statvfs(existing).map(|disk| disk.f_bavail * disk.f_frsize) {
-        Ok(free) if free < floor => Finding::bad(
-            SUBJECT,
-            format!(
-                "{} free, less than MIN_FREE_BYTES ({})",
-                app::format::bytes(free),
-                app::format::bytes(floor)
-            ),
-            "make room: uploads are refused until then",
-        ),
-        Ok(free) => Finding::good(SUBJECT, format!("{} free", app::format::bytes(free))),
-        Err(error) => Finding::bad(SUBJECT, format!("cannot be measured: {error}"), "look at DATA_DIR"),
-    }
-}
-
 fn frontend(config: &ServerConfig) -> Finding {
     match open_frontend(config) {
         Ok(_) => Finding::good("editor", "the frontend package can be served"),
@@ -189,25 +177,18 @@ fn workflows(folder: &Path) -> Finding {
     )
 }
 
-async fn redis(config: &ServerConfig) -> Finding {
+async fn redis(config: &ServerConfig) -> Vec<Finding> {
     const SUBJECT: &str = "redis";
     let Some(url) = &config.redis_url else {
-        return match version("redis-server").await {
+        return vec![match version("redis-server").await {
             Some(version) => Finding::good(SUBJECT, format!("the server runs its own ({version})")),
             None => {
                 let fix = "apt-get install redis-server, or set REDIS_URL to one of your own";
                 Finding::bad(SUBJECT, "redis-server is not installed", fix)
             }
-        };
+        }];
     };
-    let asking = async { RedisQueue::new(config.queue_producer(url.expose()))?.ping().await };
-    match tokio::time::timeout(ANSWER_LIMIT, asking).await {
-        Ok(Ok(())) => Finding::good(SUBJECT, "REDIS_URL answers"),
-        Ok(Err(error)) => Finding::bad(SUBJECT, chain(&error), "is it running, and is REDIS_URL right?"),
-        Err(_) => {
-            Finding::bad(SUBJECT, "REDIS_URL does not answer", "is it running, and is REDIS_URL right?")
-        }
-    }
+    redis::redis(config, url.expose()).await
 }
 
 async fn ffmpeg() -> Finding {
@@ -257,21 +238,19 @@ async fn server(config: &ServerConfig) -> Vec<Finding> {
         };
         if state == "ok" { Finding::good(subject, "ok") } else { Finding::bad(subject, state, fix) }
     }));
-    let public = format!("{}/health", config.public_url);
-    findings.push(match ask(&public).await {
-        Ok(answer) if answer == "ok" => Finding::good("address", format!("{} leads here", config.public_url)),
-        Ok(_) => Finding::bad(
-            "address",
-            format!("{} leads to something else", config.public_url),
-            "look at PUBLIC_URL and the reverse proxy",
-        ),
-        Err(error) => Finding::bad(
-            "address",
-            format!("{} cannot be reached from here: {error:#}", config.public_url),
-            "look at PUBLIC_URL, the name's DNS entry, the certificate and the reverse proxy",
-        ),
-    });
+    let token = worker_token(config);
+    if let Some(token) = &token {
+        findings.extend(running::versions(&format!("http://{}", reachable(address)), token).await);
+    }
+    findings.extend(public::public_address(config, token.as_deref()).await);
     findings
+}
+
+/// The operator's, else the generated one, if it can be read.
+fn worker_token(config: &ServerConfig) -> Option<String> {
+    let kept = || std::fs::read_to_string(secrets::worker_token_file(&config.data_dir)).ok();
+    let token = config.worker_token.as_ref().map(|token| token.expose().to_owned()).or_else(kept)?;
+    Some(token.trim().to_owned())
 }
 
 fn reachable(mut address: std::net::SocketAddr) -> std::net::SocketAddr {
@@ -283,13 +262,17 @@ fn reachable(mut address: std::net::SocketAddr) -> std::net::SocketAddr {
 
 /// The answer's text, whatever its status.
 async fn ask(url: &str) -> anyhow::Result<String> {
+    let answer = client(url)?.get(url).send().await.context("no answer")?;
+    Ok(answer.text().await?)
+}
+
+fn client(url: &str) -> reqwest::Result<reqwest::Client> {
     // A second installation is refused and means that there is one already.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let mut builder = reqwest::Client::builder().no_proxy().timeout(ANSWER_LIMIT);
+    let mut builder = reqwest::Client::builder().no_proxy().tls_info(true).timeout(ANSWER_LIMIT);
     if url.starts_with("http://") {
         // Otherwise a machine without certificate authorities could not even speak plain HTTP.
         builder = builder.tls_certs_only([]);
     }
-    let answer = builder.build()?.get(url).send().await.context("no answer")?;
-    Ok(answer.text().await?)
+    builder.build()
 }

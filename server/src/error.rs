@@ -86,6 +86,10 @@ impl IntoResponse for HttpError {
             }
             Self::Workshop(WorkshopError::BadRequest(message)) => (StatusCode::BAD_REQUEST, "bad_request", message),
             Self::Workshop(WorkshopError::Files(error)) => file_error(&error),
+            Self::Workshop(WorkshopError::Store(error)) if error.is_disk_full() => {
+                tracing::error!(error = %chain(&error), "the disk of DATA_DIR is full");
+                (StatusCode::INSUFFICIENT_STORAGE, "disk_full", DISK_FULL.into())
+            }
             Self::Workshop(error @ WorkshopError::Store(_)) => {
                 tracing::error!(error = %chain(&error), "a request failed");
                 (
@@ -107,6 +111,8 @@ impl IntoResponse for HttpError {
     }
 }
 
+const DISK_FULL: &str = "The server's disk is full, so nothing new can be kept just now. What you have is safe. Tell your instructor, and try again when there is room.";
+
 fn error_body(kind: &str, message: &str) -> Json<serde_json::Value> {
     Json(json!({
         "error": {"type": kind, "message": message, "details": "", "extra_info": {}},
@@ -118,6 +124,9 @@ fn file_error(error: &FilesError) -> (StatusCode, &'static str, String) {
     let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     if status.is_server_error() {
         tracing::error!(error = %chain(error), "a seat's files could not be used");
+        if status == StatusCode::INSUFFICIENT_STORAGE {
+            return (status, "disk_full", DISK_FULL.into());
+        }
         return (status, "files", "Your files could not be reached just now. Try again in a moment.".into());
     }
     (status, "files", error.to_string())

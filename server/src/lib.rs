@@ -1,5 +1,6 @@
 //! The server: HTTP and WebSocket adapters over the workshop's use cases.
 
+mod answer_headers;
 pub mod attempts;
 pub mod auth;
 pub mod backup;
@@ -17,6 +18,7 @@ pub mod limits;
 mod live;
 mod metrics;
 pub mod remove_files;
+mod requests;
 pub mod router;
 pub mod seat_hosts;
 pub mod secrets;

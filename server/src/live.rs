@@ -14,9 +14,10 @@ use domain::Viewer;
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio::time::{Instant, interval};
+use tower_sessions::Session;
 use workshop::WorkshopError;
 
-use crate::auth::{AdminAccess, SeatAccess};
+use crate::auth::{AdminAccess, SeatAccess, signed_out};
 use crate::state::AppState;
 
 /// Changes that come together are sent together.
@@ -36,6 +37,7 @@ async fn seat(
     SeatAccess(seat): SeatAccess,
     State(state): State<AppState>,
     Extension(viewer): Extension<Viewer>,
+    session: Session,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     let counted = match state.limits.open_socket(seat) {
@@ -50,6 +52,7 @@ async fn seat(
         tokio::select! {
             ended = serve(socket, changes, view) => log_end(ended),
             () = page.revoked() => {}
+            () = signed_out(session) => {}
         }
     })
 }
@@ -57,12 +60,16 @@ async fn seat(
 async fn admin(
     AdminAccess(admin): AdminAccess,
     State(state): State<AppState>,
+    session: Session,
     upgrade: WebSocketUpgrade,
 ) -> Response {
     upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
         let changes = state.workshop.watch_all();
         let view = || read_admin_view(&state.workshop, admin);
-        log_end(serve(socket, changes, view).await);
+        tokio::select! {
+            ended = serve(socket, changes, view) => log_end(ended),
+            () = signed_out(session) => {}
+        }
     })
 }
 

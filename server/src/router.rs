@@ -3,7 +3,7 @@
 use app::{App, PortalSettings, shell};
 use axum::Router;
 use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::header;
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
@@ -11,21 +11,18 @@ use domain::SeatId;
 use leptos::prelude::provide_context;
 use leptos_axum::{LeptosRoutes, file_and_error_handler_with_context, generate_route_list};
 use tower::Layer;
-use tower::util::option_layer;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate};
-use tower_http::set_header::SetResponseHeaderLayer;
 use tower_sessions::cookie::SameSite;
 use tower_sessions::cookie::time::Duration;
 use tower_sessions::{Expiry, SessionManagerLayer};
 use tower_sessions_sqlx_store::SqliteStore;
 
+use crate::answer_headers::{self, header_default};
 use crate::config::ServerConfig;
 use crate::state::AppState;
-use crate::{auth, comfy, gallery, health, limits, live, metrics, seat_hosts, tus, worker_api};
-
-const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+use crate::{auth, comfy, gallery, health, limits, live, metrics, requests, seat_hosts, tus, worker_api};
 
 /// A workshop lasts days; its links should still open next week.
 const SESSION_DAYS: i64 = 30;
@@ -85,31 +82,26 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .and(NotForContentType::const_new("audio/"))
         .and(NotForContentType::const_new("application/zip"))
         .and(NotForContentType::const_new("application/octet-stream"));
-    // The seats' hosts are one site to the browser, which sends cookies from one to another.
-    let hosts = state.config.seat_hosts.is_some();
+    let is_tls = state.config.public_url.starts_with("https://");
     let by_host = from_fn_with_state(state.clone(), seat_hosts::by_host);
     let routes = Router::new()
         .merge(pages)
         .merge(worker_api::routes())
         .merge(health::routes())
-        .layer(CompressionLayer::new().compress_when(compressed))
-        .layer(header_default(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-        .layer(header_default(header::REFERRER_POLICY, "same-origin"))
-        .layer(option_layer(hosts.then(|| header_default(CROSS_ORIGIN_RESOURCE_POLICY, "same-origin"))))
         .layer(CatchPanicLayer::new())
+        .layer(from_fn(requests::tell_number))
+        .layer(CompressionLayer::new().compress_when(compressed))
         .with_state(state);
     // Around the whole router, as it may move a request to another path.
-    Router::new().fallback_service(by_host.layer(routes))
+    let by_host =
+        answer_headers::on_every_answer(Router::new().fallback_service(by_host.layer(routes)), is_tls);
+    by_host.layer(from_fn(requests::number))
 }
 
 /// Over TLS the browser is told to take this cookie from no host but this very one, so that no
 /// sister of it, such as another seat's host, can plant one.
 fn cookie_name(config: &ServerConfig) -> &'static str {
     if config.public_url.starts_with("https://") { "__Host-comfy_multi" } else { "comfy_multi" }
-}
-
-fn header_default(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
 }
 
 /// Sends the short forms that people type (`/user/1`) to the seat's own address.

@@ -4,24 +4,27 @@ use std::io;
 
 use axum::body::Body;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, RawPathParams, State};
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path, Query, RawPathParams, Request, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
 use bytes::Bytes;
-use domain::{JobId, LeaseToken, WorkerId};
+use domain::{JobId, LeaseToken, TraceId, WorkerId};
 use futures::{SinkExt, StreamExt, TryStreamExt};
 use queue::report::{
     ArtifactQuery, Assignment, Claim, PROTOCOL_VERSION, PlacedFile, Refusal, Release, ResultReport,
-    ServerFrame, WorkerConfig, WorkerFrame,
+    ServerFrame, ServerStatus, WorkerConfig, WorkerFrame,
 };
 use serde::Deserialize;
 use tokio::sync::mpsc;
 use tokio_util::io::{ReaderStream, StreamReader};
 use tower_http::decompression::RequestDecompressionLayer;
+use tracing::Instrument;
 use uuid::Uuid;
+use workshop::spans::worker_call_span;
 use workshop::{WorkerConnection, WorkerHello, WorkerIdentity, WorkshopError};
 
 use crate::comfy::file_response;
@@ -39,15 +42,24 @@ const OUTBOX_FRAMES: usize = 256;
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/worker/v1/config", get(config))
+        .route("/worker/v1/status", get(status))
         .route("/worker/v1/socket", get(socket))
+        .merge(job_routes())
+        .layer(DefaultBodyLimit::max(MAX_REPORT_BYTES))
+        .merge(catalog_routes())
+}
+
+fn job_routes() -> Router<AppState> {
+    Router::new()
         .route("/worker/v1/jobs/{job}/claim", post(claim))
         .route("/worker/v1/jobs/{job}/inputs/{index}", get(input))
         .route("/worker/v1/jobs/{job}/models/{index}", get(model))
         .route("/worker/v1/jobs/{job}/artifacts", put(artifact))
         .route("/worker/v1/jobs/{job}/result", post(result))
         .route("/worker/v1/jobs/{job}/release", post(release))
-        .layer(DefaultBodyLimit::max(MAX_REPORT_BYTES))
-        .merge(catalog_routes())
+        .layer(from_fn(async |request: Request, next: Next| {
+            next.run(request).instrument(worker_call_span()).await
+        }))
 }
 
 fn catalog_routes() -> Router<AppState> {
@@ -86,7 +98,9 @@ impl FromRequestParts<AppState> for WorkerJob {
         let path = RawPathParams::from_request_parts(parts, state).await.ok();
         let job = path.iter().flatten().find(|(name, _)| *name == "job");
         let job = job.and_then(|(_, job)| job.parse().ok()).ok_or(WorkshopError::NotFound)?;
-        state.workshop.require_holder(&identity, job).await?;
+        let said = parts.headers.get("traceparent").and_then(|value| value.to_str().ok());
+        let said = said.and_then(TraceId::from_traceparent);
+        state.workshop.require_holder(&identity, job, said).await?;
         Ok(Self(job))
     }
 }
@@ -126,6 +140,25 @@ impl IntoResponse for WorkerError {
 
 async fn config(_: WorkerAccess, State(state): State<AppState>) -> Json<WorkerConfig> {
     Json(WorkerConfig { redis_url: state.worker_redis_url.to_string(), queue: queue::QUEUE_NAME.to_owned() })
+}
+
+/// For the operator's `doctor`: a machine with a token of its own learns nothing of the others.
+async fn status(
+    WorkerAccess(identity): WorkerAccess,
+    State(state): State<AppState>,
+) -> Result<Json<ServerStatus>, WorkerError> {
+    if identity != WorkerIdentity::Shared {
+        return Err(WorkerError::Unauthorized);
+    }
+    let catalog = state.workshop.catalog();
+    let told = |text: Option<&str>| text.map(str::to_owned);
+    Ok(Json(ServerStatus {
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        workers: state.workshop.worker_statuses(),
+        comfyui_version: told(catalog.as_ref().and_then(|catalog| catalog.comfyui_version())),
+        wanted_frontend: told(catalog.as_ref().and_then(|catalog| catalog.wanted_frontend())),
+        frontend: state.frontend.version(),
+    }))
 }
 
 async fn catalog(

@@ -26,7 +26,8 @@ pub async fn add(config: ServerConfig, name: &str) -> anyhow::Result<()> {
     );
     let store = Store::open(&database(&config)?).await?;
     let token = format!("{PREFIX}{}", random::base32_token(32));
-    let is_new = store.add_worker_token(name, &worker_token_hash(&token), SystemClock.now()).await?;
+    let is_new =
+        store.add_worker_token(name, &worker_token_hash(&token), SystemClock::default().now()).await?;
     store.close().await;
     ensure!(is_new, "{name} has a token already; to make another: comfy-multi worker-token revoke {name}");
     print(&format!(

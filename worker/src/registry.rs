@@ -14,6 +14,7 @@ use queue::report::LeaseRef;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::{Instrument, Span};
 
 /// Why a run must end early. A later variant outranks an earlier one; of equals the first stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +90,8 @@ struct Entry {
     stop: watch::Sender<Option<Stop>>,
     claimed: AtomicBool,
     finished: CancellationToken,
+    /// Of the run: what is logged of it elsewhere bears its ids too.
+    span: Span,
 }
 
 impl Entry {
@@ -129,6 +132,7 @@ impl RunRegistry {
     pub fn join_or_start<F, R>(
         self: &Arc<Self>,
         lease: LeaseRef,
+        span: &Span,
         run: F,
     ) -> impl Future<Output = ()> + use<F, R>
     where
@@ -144,11 +148,12 @@ impl RunRegistry {
                         stop: watch::Sender::new(runs.closing),
                         claimed: AtomicBool::new(false),
                         finished: CancellationToken::new(),
+                        span: span.clone(),
                     });
                     let finished = entry.finished.clone();
                     runs.entries.insert(lease, entry.clone());
                     let membership = Membership { registry: self.clone(), lease, finished: finished.clone() };
-                    let running = run(RunHandle { entry });
+                    let running = run(RunHandle { entry }).instrument(span.clone());
                     self.tasks.spawn(async move {
                         let _membership = membership;
                         running.await;
@@ -167,9 +172,15 @@ impl RunRegistry {
         held.map(|(lease, _)| *lease).collect()
     }
 
-    /// Ends one run early. False where there is no such run, or it knows already.
+    /// Ends one run early, as the server wants. False where there is no such run, or it knows
+    /// already: the server repeats what has had no effect yet.
     pub fn stop(&self, lease: LeaseRef, reason: Stop) -> bool {
-        self.lock().entries.get(&lease).is_some_and(|entry| entry.request_stop(reason))
+        let entry = self.lock().entries.get(&lease).cloned();
+        let told = entry.filter(|entry| entry.request_stop(reason));
+        if let Some(entry) = &told {
+            entry.span.in_scope(|| tracing::info!("the server wants the job to end: {reason:?}"));
+        }
+        told.is_some()
     }
 
     /// Ends every run early, also those that are yet to come.
@@ -227,12 +238,12 @@ mod tests {
         let starts = Arc::new(AtomicUsize::new(0));
         let (finish, finishing) = oneshot::channel::<()>();
         let counter = starts.clone();
-        let first = registry.join_or_start(lease(1), move |_| async move {
+        let first = registry.join_or_start(lease(1), &Span::none(), move |_| async move {
             counter.fetch_add(1, Ordering::Relaxed);
             finishing.await.unwrap();
         });
         let counter = starts.clone();
-        let second = registry.join_or_start(lease(1), move |_| async move {
+        let second = registry.join_or_start(lease(1), &Span::none(), move |_| async move {
             counter.fetch_add(1, Ordering::Relaxed);
         });
         finish.send(()).unwrap();
@@ -245,7 +256,7 @@ mod tests {
         let registry = Arc::new(RunRegistry::default());
         let (done, ended) = oneshot::channel();
         let (finish, finishing) = oneshot::channel::<()>();
-        let delivery = registry.join_or_start(lease(1), |_| async move {
+        let delivery = registry.join_or_start(lease(1), &Span::none(), |_| async move {
             finishing.await.unwrap();
             done.send(()).unwrap();
         });
@@ -258,12 +269,12 @@ mod tests {
     async fn only_claimed_leases_are_kept_alive() {
         let registry = Arc::new(RunRegistry::default());
         let (claimed, told) = oneshot::channel();
-        let claiming = registry.join_or_start(lease(1), |handle| async move {
+        let claiming = registry.join_or_start(lease(1), &Span::none(), |handle| async move {
             handle.mark_claimed();
             claimed.send(()).unwrap();
             handle.stopped_beyond(Stop::Released).await;
         });
-        let unclaimed = registry.join_or_start(lease(2), |handle| async move {
+        let unclaimed = registry.join_or_start(lease(2), &Span::none(), |handle| async move {
             handle.stopped_beyond(Stop::Released).await;
         });
         told.await.unwrap();
@@ -279,7 +290,7 @@ mod tests {
         let registry = Arc::new(RunRegistry::default());
         let (demo, recalled) = (Stop::Preempted(ReturnReason::Demo), Stop::Preempted(ReturnReason::Recalled));
         let (tell, told) = oneshot::channel();
-        let run = registry.join_or_start(lease(1), |handle| async move {
+        let run = registry.join_or_start(lease(1), &Span::none(), |handle| async move {
             handle.stopped_beyond(Stop::Released).await;
             tell.send(handle.stop()).unwrap();
         });
@@ -301,7 +312,7 @@ mod tests {
         let registry = Arc::new(RunRegistry::default());
         let demo = Stop::Preempted(ReturnReason::Demo);
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
-        let run = registry.join_or_start(lease(1), |handle| async move {
+        let run = registry.join_or_start(lease(1), &Span::none(), |handle| async move {
             let mut known = None;
             while known != Some(Stop::Dropped) {
                 known = Some(handle.stopped_beyond(known).await);
@@ -320,7 +331,7 @@ mod tests {
         let registry = Arc::new(RunRegistry::default());
         registry.stop_all(Stop::Released);
         let (tell, told) = oneshot::channel();
-        let run = registry.join_or_start(lease(1), |handle| async move {
+        let run = registry.join_or_start(lease(1), &Span::none(), |handle| async move {
             tell.send(handle.stop()).unwrap();
         });
         run.await;
@@ -330,7 +341,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_that_panics_leaves_the_registry() {
         let registry = Arc::new(RunRegistry::default());
-        registry.join_or_start(lease(1), |_| async { panic!("on purpose") }).await;
+        registry.join_or_start(lease(1), &Span::none(), |_| async { panic!("on purpose") }).await;
         assert!(!registry.stop(lease(1), Stop::Dropped));
         registry.finished().await;
     }

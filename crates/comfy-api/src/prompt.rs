@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
+use crate::json_values;
 use crate::python::{self, Converted};
 
 /// Members of `extra_data` that authenticate the participant elsewhere.
@@ -42,6 +43,10 @@ impl PromptRequest {
     /// Reads what ComfyUI reads. Where its handler fails with a bare 500, the answer here is a
     /// 400 that says what is wrong.
     pub fn parse(body: &[u8]) -> Result<Self, PromptError> {
+        if json_values::has_too_many(body) {
+            let message = "The workflow is larger than a workshop can take: it has too many values";
+            return Err(PromptError { status: 413, ..PromptError::new("too_many_values", message, "") });
+        }
         let value: Value = crate::json::from_slice(body).map_err(|error| {
             PromptError::new("invalid_json", "The request body is not valid JSON", &error.to_string())
         })?;
@@ -196,6 +201,15 @@ mod tests {
         assert_eq!(request.partial_execution_targets, Some(vec!["1".to_owned()]));
         assert_eq!(request.extra_data.keys().collect::<Vec<_>>(), ["extra_pnginfo"]);
         assert_eq!(request.prompt_id, None);
+    }
+
+    #[test]
+    fn a_body_of_too_many_values_is_not_read() {
+        let body = format!(r#"{{"prompt":{{"1":[{}0]}}}}"#, "0,".repeat(json_values::MAX_VALUES));
+        let refused = PromptRequest::parse(body.as_bytes()).unwrap_err();
+        assert_eq!((refused.status, refused.kind()), (413, "too_many_values"));
+        let text = format!(r#"{{"prompt":{{"1":"{}"}}}}"#, "0,".repeat(json_values::MAX_VALUES));
+        assert!(PromptRequest::parse(text.as_bytes()).is_ok(), "a picture in a text is one value");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod policy;
 mod seat_hosts;
 mod size;
 pub mod time;
+mod trace;
 
 pub use access::{AccessMode, Admin, Viewer};
 pub use failure::{Failure, FailureKind};
@@ -20,3 +21,4 @@ pub use policy::{Priority, SchedulingMode, StartWindow, WaitReason};
 pub use seat_hosts::SeatHosts;
 pub use size::readable_size;
 pub use time::{Clock, Timestamp};
+pub use trace::{InvalidTrace, TraceId};

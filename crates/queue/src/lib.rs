@@ -14,4 +14,6 @@ pub use delivery::{JobQueue, TaskHandler, TaskSource};
 pub use error::QueueError;
 pub use memory::MemoryQueue;
 pub use message::TaskMessage;
-pub use redis::{ConsumerOptions, ProducerOptions, QUEUE_NAME, RedisConsumer, RedisQueue, consume};
+pub use redis::{
+    ConsumerOptions, ProducerOptions, QUEUE_NAME, RedisConsumer, RedisFacts, RedisQueue, consume,
+};

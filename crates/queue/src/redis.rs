@@ -7,12 +7,14 @@
 
 mod connection;
 mod consumer;
+mod facts;
 mod payload;
 mod poll;
 mod producer;
 mod wake;
 
 pub use consumer::{ConsumerOptions, RedisConsumer, consume};
+pub use facts::RedisFacts;
 pub use producer::{ProducerOptions, RedisQueue};
 
 /// The name under which the server's tasks lie in Redis: every key starts with it.

@@ -3,6 +3,7 @@
 //! | call | body | answer |
 //! | --- | --- | --- |
 //! | `GET  /worker/v1/config` | – | [`WorkerConfig`] |
+//! | `GET  /worker/v1/status` | – | [`ServerStatus`], for `doctor`, with the token for all only |
 //! | `GET  /worker/v1/socket` | WebSocket: [`WorkerFrame`] up, [`ServerFrame`] down, binary previews up | |
 //! | `PUT  /worker/v1/catalog` | [`Catalog`] as JSON, `Content-Encoding: gzip` | 204 |
 //! | `POST /worker/v1/jobs/{job}/claim` | [`Claim`] | [`Assignment`] |
@@ -12,7 +13,8 @@
 //! | `POST /worker/v1/jobs/{job}/result` | [`ResultReport`] | 204 |
 //! | `POST /worker/v1/jobs/{job}/release` | [`Release`] | 204 |
 //!
-//! Every call carries `Authorization: Bearer <worker token>`. A lease that is no
+//! Every call carries `Authorization: Bearer <worker token>`, and one about a job a `traceparent`
+//! whose parent id is the number of the attempt, for the log. A lease that is no
 //! longer current is answered 409 with [`Refusal`], and the worker drops the run.
 //!
 //! A binary frame is the job's UUID (16 bytes), the lease token (16 bytes), then
@@ -256,6 +258,27 @@ pub struct Release {
     pub reason: ReturnReason,
     /// For the operator's log.
     pub detail: String,
+}
+
+/// What the server tells whoever holds the workers' token: for `doctor`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServerStatus {
+    pub version: String,
+    pub workers: Vec<WorkerStatus>,
+    /// As the catalog tells it.
+    pub comfyui_version: Option<String>,
+    /// The frontend that this ComfyUI was made with.
+    pub wanted_frontend: Option<String>,
+    /// The frontend that the server serves, as far as that is known.
+    pub frontend: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerStatus {
+    pub name: String,
+    pub version: String,
+    /// Why its ComfyUI is down.
+    pub problem: Option<String>,
 }
 
 /// Why a call was refused.

@@ -3,8 +3,11 @@
 use std::io::IsTerminal;
 use std::str::FromStr;
 
+use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::time::SystemTime;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::config::Settings;
 
@@ -66,17 +69,34 @@ pub struct LoggingError(#[source] Box<dyn std::error::Error + Send + Sync>);
 
 /// Sets up the log of the process, once. Lines go to standard error.
 pub fn init(options: &LogOptions) -> Result<(), LoggingError> {
+    let colours = std::io::stderr().is_terminal();
+    build(options, std::io::stderr, colours).try_init().map_err(|error| LoggingError(error.into()))
+}
+
+/// What [`init`] sets up, with its lines going elsewhere and without colours: for tests.
+pub fn subscriber(options: &LogOptions, writer: impl Writer) -> BoxedSubscriber {
+    build(options, writer, false)
+}
+
+pub type BoxedSubscriber = Box<dyn Subscriber + Send + Sync>;
+
+/// Makes something to write one line to.
+pub trait Writer: for<'a> MakeWriter<'a> + Send + Sync + 'static {}
+
+impl<T: for<'a> MakeWriter<'a> + Send + Sync + 'static> Writer for T {}
+
+fn build(options: &LogOptions, writer: impl Writer, colours: bool) -> BoxedSubscriber {
     let filter = EnvFilter::new(format!("{QUIETER},{}", options.filter.0));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_timer(SystemTime)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
+        .with_writer(writer)
+        .with_ansi(colours);
     match options.format {
-        LogFormat::Text => builder.compact().try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Text => Box::new(builder.compact().finish()),
+        // The list of spans has the present one too.
+        LogFormat::Json => Box::new(builder.json().flatten_event(true).with_current_span(false).finish()),
     }
-    .map_err(LoggingError)
 }
 
 #[cfg(test)]

@@ -30,18 +30,12 @@ impl Store {
             .synchronous(SqliteSynchronous::Normal)
             .foreign_keys(true)
             .busy_timeout(Duration::from_secs(10));
-        let writer = SqlitePoolOptions::new()
-            .max_connections(1)
-            .connect_with(options.clone())
-            .await
-            .map_err(StoreError::Open)?;
+        let writer =
+            pool().max_connections(1).connect_with(options.clone()).await.map_err(StoreError::Open)?;
         sqlx::migrate!("../../migrations").run(&writer).await.map_err(StoreError::Migrate)?;
-        let sessions = SqlitePoolOptions::new()
-            .max_connections(2)
-            .connect_with(options.clone())
-            .await
-            .map_err(StoreError::Open)?;
-        let reader = SqlitePoolOptions::new()
+        let sessions =
+            pool().max_connections(2).connect_with(options.clone()).await.map_err(StoreError::Open)?;
+        let reader = pool()
             .max_connections(4)
             .connect_with(options.read_only(true))
             .await
@@ -92,6 +86,21 @@ impl Store {
     }
 }
 
+/// Where SQLite ends a transaction by itself, as on a full disk, sqlx takes the connection for one
+/// that is still in it, and no other transaction could begin on it ever again. Such a connection
+/// is replaced.
+fn pool() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().before_acquire(|connection, _| {
+        let is_usable = !connection.is_in_transaction();
+        Box::pin(async move {
+            if !is_usable {
+                tracing::warn!("a connection to the database was left in a transaction: it is replaced");
+            }
+            Ok(is_usable)
+        })
+    })
+}
+
 /// Copies the database at `path`, as it is at one moment, to a file that is not there yet. Whoever
 /// else uses it goes on.
 pub async fn snapshot(path: &Path, target: &Path) -> Result<(), StoreError> {
@@ -116,4 +125,41 @@ pub async fn check(path: &Path) -> Result<(), StoreError> {
         damage => Err(sqlx::Error::Protocol(damage)),
     });
     verdict.map_err(StoreError::query("check the database"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn store() -> (Store, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (Store::open(&folder.path().join("test.sqlite")).await.unwrap(), folder)
+    }
+
+    #[tokio::test]
+    async fn a_transaction_that_sqlite_ended_by_itself_is_not_the_last() {
+        let (store, _folder) = store().await;
+        let mut transaction = store.begin().await.unwrap();
+        // What SQLite does where the disk is full, behind the library's back.
+        sqlx::query("ROLLBACK").execute(&mut *transaction).await.unwrap();
+        assert!(transaction.commit().await.is_err());
+        for _ in 0..2 {
+            let next = store.begin().await.expect("another connection");
+            next.commit().await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn no_room_is_told_apart() {
+        let (store, _folder) = store().await;
+        sqlx::query("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
+        let blob = vec![7_u8; 1 << 20];
+        let insert = sqlx::query("INSERT INTO worker_tokens (name, sha256, created_at) VALUES (?, 'x', 1)")
+            .bind(String::from_utf8_lossy(&blob).into_owned());
+        let failed = insert.execute(&store.writer).await.map_err(StoreError::query("write")).unwrap_err();
+        assert!(failed.is_disk_full(), "{failed:?}");
+        let other =
+            sqlx::query("SELECT nothing").execute(&store.writer).await.map_err(StoreError::query("read"));
+        assert!(!other.unwrap_err().is_disk_full());
+    }
 }

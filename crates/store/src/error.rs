@@ -35,6 +35,15 @@ impl StoreError {
         move |source| Self::Corrupt { field, source: source.into() }
     }
 
+    /// Whether there was no room on the disk.
+    pub fn is_disk_full(&self) -> bool {
+        // SQLITE_FULL, https://www.sqlite.org/rescode.html#full
+        let is_full = |error: &sqlx::Error| {
+            error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "13")
+        };
+        matches!(self, Self::Query { source, .. } | Self::Open(source) if is_full(source))
+    }
+
     /// Whether the lease of a report was no longer current.
     pub fn is_stale_lease(&self) -> bool {
         matches!(self, Self::Transition(TransitionError::StaleLease))

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::job::JobPhase;
 use domain::{
     Failure, FailureKind, JobId, JobState, LeaseToken, Priority, ReturnReason, SchedulingMode, SeatId,
-    Timestamp, WorkerId,
+    Timestamp, TraceId, WorkerId,
 };
 use serde_json::{Map, json};
 use store::{
@@ -51,8 +51,13 @@ fn shape() -> JobShape {
     JobShape { keys: vec!["exact".into(), "model".into()], work: 64 }
 }
 
+fn trace(number: u128) -> TraceId {
+    TraceId::from_uuid(&Uuid::from_u128(!number))
+}
+
 fn new_job(number: u128, owner: u16) -> NewJob {
     NewJob {
+        trace: trace(number),
         id: job_id(number),
         seat: seat(owner),
         is_front: false,
@@ -240,6 +245,22 @@ async fn a_stale_workers_file_leaves_no_trace() {
     assert_eq!(unfinished.len(), 1);
     store.forget_artifact(unfinished[0].1.id).await.unwrap();
     assert!(store.unfinished_artifacts().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn graphs_that_are_listed_together_are_not_more_than_memory_has() {
+    let Fixture { store, folder: _folder } = fixture().await;
+    for number in 1..=5 {
+        let mut job = new_job(number, 1);
+        let bytes = if number == 3 { 10 } else { 5 << 20 };
+        job.graph.extra_data.insert("padding".into(), json!("x".repeat(bytes)));
+        store.insert_job(&job).await.unwrap();
+    }
+    let ids: Vec<_> = (1..=5).map(job_id).collect();
+    let listed = store.graphs(&ids).await.unwrap();
+    assert!(listed.contains_key(&job_id(3)), "the small one is among them");
+    assert_eq!(listed.len(), 3);
+    assert_eq!(store.graphs(&ids[4..]).await.unwrap().len(), 1, "one alone is always told");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use store::NewArtifact;
 use tokio::io::AsyncRead;
 
 use crate::files::{ArtifactName, FilesError};
+use crate::spans::job_span;
 use crate::{Workshop, WorkshopError};
 
 impl Workshop {
@@ -63,7 +64,10 @@ impl Workshop {
             let kind = artifact.kind.parse().map_err(|_| bad_kind(&artifact.kind))?;
             let files = self.files().seat(seat).await?;
             if !files.has_artifact(kind, &artifact.subfolder, &artifact.filename).await? {
-                tracing::info!(job.id = %artifact.job, "a result had not come to its place: its job makes it again");
+                let stored = self.store().job(artifact.job).await?;
+                job_span!("job.result.forget", &stored).in_scope(|| {
+                    tracing::info!("a result had not come to its place: its job makes it again");
+                });
                 self.store().forget_artifact(artifact.id).await?;
             }
         }
@@ -94,9 +98,10 @@ pub(crate) fn output_folder(id: JobId, attempt: u32) -> String {
 /// The participant's own part of an engine-side folder: `cm/<job>/<attempt>/portraits` is `portraits`.
 /// Temporary files have no prefix on the engine, so theirs stays as it is.
 fn own_subfolder(subfolder: &str, folder: &str, kind: &str) -> Result<String, WorkshopError> {
-    let below = subfolder.strip_prefix(folder).map(|rest| rest.trim_start_matches('/'));
+    // The job's folder or one below it, and not a sister whose name begins alike.
+    let below = subfolder.strip_prefix(folder).filter(|rest| rest.is_empty() || rest.starts_with('/'));
     match below {
-        Some(own) => Ok(own.to_owned()),
+        Some(own) => Ok(own.trim_start_matches('/').to_owned()),
         None if kind == "temp" => Ok(subfolder.to_owned()),
         None => Err(WorkshopError::Files(FilesError::OutsideJob)),
     }
@@ -115,6 +120,7 @@ mod tests {
         assert_eq!(own_subfolder("cm/j/1/a/b", "cm/j/1", "output").unwrap(), "a/b");
         assert_eq!(own_subfolder("cm/j/1", "cm/j/1", "output").unwrap(), "");
         assert!(own_subfolder("cm/other/1", "cm/j/1", "output").is_err());
+        assert!(own_subfolder("cm/j/12", "cm/j/1", "output").is_err());
         assert!(own_subfolder("", "cm/j/1", "output").is_err());
     }
 }

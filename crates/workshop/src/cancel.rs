@@ -7,6 +7,7 @@ use domain::job::CancelOutcome;
 use domain::{Admin, JobId, JobState, SeatId};
 use store::{Event, EventKind, StoredJob};
 
+use crate::spans::job_span;
 use crate::{Workshop, WorkshopError};
 
 impl Workshop {
@@ -78,7 +79,8 @@ impl Workshop {
         }
         if update.before != *job {
             self.inner.metrics.ended(job);
-            tracing::info!(job.id = %id, seat.id = %job.seat, phase = ?job.phase(), "cancel requested");
+            job_span!("job.cancel.request", &update.stored)
+                .in_scope(|| tracing::info!(phase = ?job.phase(), "cancel requested"));
             self.inner.dispatcher.notify_one();
             self.announce_queue(job.seat).await;
         }

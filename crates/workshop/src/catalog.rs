@@ -35,6 +35,11 @@ pub struct CatalogView {
 
 impl CatalogView {
     /// ComfyUI's own version, as `/system_stats` tells it.
+    /// The frontend that this ComfyUI was made with, if it tells.
+    pub fn wanted_frontend(&self) -> Option<&str> {
+        self.system_stats.pointer("/system/required_frontend_version")?.as_str()
+    }
+
     pub fn comfyui_version(&self) -> Option<&str> {
         self.system_stats.pointer("/system/comfyui_version")?.as_str()
     }

@@ -10,8 +10,10 @@ use queue::TaskMessage;
 use scheduler::{Arrivals, Plan};
 use store::{Event, EventKind, StoredJob};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use crate::health::error_chain;
+use crate::spans::job_span;
 use crate::{Workshop, WorkshopError};
 
 /// Every change wakes the dispatcher; this is how long what nobody announces (a lapsed
@@ -50,16 +52,14 @@ impl Workshop {
         Ok(())
     }
 
-    /// Leases that were alive when the server stopped get a whole lease to be heard again.
+    /// Leases that were alive when the server stopped get a whole lease to be heard again, by the
+    /// clock as it is now: it may have been set back meanwhile.
     pub(crate) async fn renew_leases_after_restart(&self) -> Result<(), WorkshopError> {
-        let (now, lease_time) = (self.now(), self.settings().lease);
+        let (now, settings) = (self.now(), self.settings());
         for stored in self.store().active_jobs().await? {
-            let Some(lease) = stored.job.lease().copied().filter(|lease| lease.worker.is_some()) else {
-                continue;
-            };
-            self.store()
-                .update_job(stored.job.id, None, |job| job.renew(lease.token, now, lease_time))
-                .await?;
+            let Some(lease) = stored.job.lease().copied() else { continue };
+            let time = if lease.worker.is_some() { settings.lease } else { settings.delivery_timeout };
+            self.store().update_job(stored.job.id, None, |job| job.renew(lease.token, now, time)).await?;
         }
         Ok(())
     }
@@ -75,9 +75,14 @@ impl Workshop {
             let update =
                 self.store().update_job(stored.job.id, Some(&event), |job| Ok(job.expire(now))).await?;
             if update.outcome {
-                let job = &update.stored.job;
-                tracing::warn!(job.id = %job.id, job.attempt = job.attempt, claimed = stored.job.lease().is_some_and(|lease| lease.worker.is_some()), phase = ?job.phase(), "lease lapsed");
-                self.attempt_ended(&update.before, &update.stored).await;
+                let was_claimed = stored.job.lease().is_some_and(|lease| lease.worker.is_some());
+                let ending = async {
+                    let phase = update.stored.job.phase();
+                    tracing::warn!(claimed = was_claimed, ?phase, "lease lapsed");
+                    self.attempt_ended(&update.before, &update.stored).await;
+                };
+                // As it was before: who held the lease is gone from the record now.
+                ending.instrument(job_span!("job.lease.lapse", stored)).await;
             }
         }
         Ok(has_lapsed)
@@ -118,19 +123,24 @@ impl Workshop {
         let event = Event::new(EventKind::Dispatched, now);
         let update =
             self.store().update_job(id, Some(&event), |job| job.dispatch(token, now, delivery_timeout)).await;
-        let attempt = match update.map_err(WorkshopError::from) {
-            Ok(update) => update.stored.job.attempt,
+        let stored = match update.map_err(WorkshopError::from) {
+            Ok(update) => update.stored,
             // Cancelled since the plan was made.
             Err(WorkshopError::Store(store::StoreError::Transition(_))) => return Ok(true),
             Err(error) => return Err(error),
         };
-        let pushed = self.inner.parts.queue.push(&TaskMessage::new(id, attempt, token)).await;
+        let span = job_span!("job.task.push", &stored);
+        let task = TaskMessage::new(id, stored.job.attempt, token).traced(stored.job.seat, stored.trace);
+        let pushed = self.inner.parts.queue.push(&task).instrument(span.clone()).await;
         self.note_queue(pushed.is_err());
         if let Err(error) = pushed {
-            tracing::warn!(job.id = %id, error = %error_chain(&error), "could not hand the job to Redis; it keeps its place");
+            span.in_scope(|| {
+                tracing::warn!(error = %error_chain(&error), "could not hand the job to Redis; it keeps its place");
+            });
             self.store().update_job(id, None, |job| job.release(token, ReturnReason::Recalled, now)).await?;
             return Ok(false);
         }
+        span.in_scope(|| tracing::info!("job handed out"));
         self.inner.hub.changed();
         Ok(true)
     }

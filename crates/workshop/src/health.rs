@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use queue::report::EngineState;
+use queue::report::{EngineState, WorkerStatus};
 
 use crate::Workshop;
 use crate::overview::EngineStatus;
@@ -45,6 +45,19 @@ impl Workshop {
         } else {
             EngineStatus::Starting
         }
+    }
+
+    /// The workers that are connected.
+    pub fn worker_statuses(&self) -> Vec<WorkerStatus> {
+        let status = |(_, worker): (_, crate::workers::ConnectedWorker)| WorkerStatus {
+            name: worker.name,
+            version: worker.version,
+            problem: match worker.engine {
+                EngineState::Down { reason } => Some(reason),
+                EngineState::Starting | EngineState::Ready => None,
+            },
+        };
+        self.inner.workers.list().into_iter().map(status).collect()
     }
 
     pub(crate) fn note_queue(&self, failed: bool) {

@@ -27,6 +27,7 @@ mod queries;
 mod refusal;
 mod reports;
 mod runs;
+pub mod spans;
 mod steer;
 pub mod storage;
 mod submit;

@@ -27,9 +27,10 @@ use crate::editor::execution_error;
 use crate::hub::FramePayload;
 use crate::metrics::label;
 use crate::runs::{CatchUp, Run};
+use crate::spans::job_span;
 use crate::submit::node_title;
 use crate::workers::WorkerHello;
-use crate::{Workshop, WorkshopError, failures};
+use crate::{Workshop, WorkshopError, failures, spans};
 
 /// A connected worker. Dropping it says that the connection is over.
 pub struct WorkerConnection {
@@ -104,6 +105,7 @@ impl Workshop {
         worker: WorkerId,
     ) -> Result<Assignment, WorkshopError> {
         let (now, lease_time) = (self.now(), self.settings().lease);
+        spans::note_worker(worker);
         let event = Event { worker: Some(worker.to_string()), ..Event::new(EventKind::Claimed, now) };
         let update = self
             .store()
@@ -111,6 +113,7 @@ impl Workshop {
             .await?;
         match self.prepare(&update.stored, token).await {
             Ok(assignment) => {
+                tracing::info!("job claimed");
                 self.inner.hub.changed();
                 Ok(assignment)
             }
@@ -184,7 +187,7 @@ impl Workshop {
     pub async fn release(&self, id: JobId, release: Release) -> Result<(), WorkshopError> {
         let now = self.now();
         let Release { token, reason, detail } = release;
-        tracing::info!(job.id = %id, ?reason, detail, "job released by its worker");
+        tracing::info!(?reason, detail, "job released by its worker");
         let event = Event { detail: Some(detail), ..Event::new(EventKind::Released, now) };
         let update = self.store().update_job(id, Some(&event), |job| job.release(token, reason, now)).await?;
         self.attempt_ended(&update.before, &update.stored).await;
@@ -223,7 +226,7 @@ impl Workshop {
                 self.fail(id, token, failures::of_refusal(&response), result).await
             }
             Outcome::Failed { kind, reason } => {
-                tracing::warn!(job.id = %id, ?kind, reason, "the worker could not finish the job");
+                tracing::warn!(?kind, reason, "the worker could not finish the job");
                 self.fail(id, token, failures::of_infrastructure(kind, &reason), result).await
             }
         }
@@ -234,6 +237,7 @@ impl Workshop {
         let event = Event::new(EventKind::Started, now);
         let update = self.store().update_job(id, Some(&event), |job| job.start(token, now)).await?;
         if update.before != update.stored.job {
+            job_span!("job.attempt.start", &update.stored).in_scope(|| tracing::info!("job started"));
             self.inner.metrics.started(&update.stored.job, now);
         }
         Ok(())
@@ -268,7 +272,8 @@ impl Workshop {
         self.account_for(after).await;
         let seconds =
             job.finished_at().zip(job.started_at()).map(|(end, start)| end.since(start).as_secs_f64());
-        tracing::info!(job.id = %job.id, seat.id = %job.seat, job.attempt, phase = ?job.phase(), seconds, "attempt ended");
+        // The span says which: the lapse's, or the call's of its worker.
+        tracing::info!(phase = ?job.phase(), seconds, "attempt ended");
         let client_id = run.and_then(|run| run.client_id).or_else(|| after.client_id.clone());
         let send = |frame: Value| {
             self.inner.hub.send(job.seat, client_id.as_deref(), FramePayload::Text(frame.to_string()));

@@ -3,6 +3,7 @@
 use domain::{Admin, JobId, Priority, SeatId, WorkerId};
 use store::{Event, EventKind, NewJob, StoredJob};
 
+use crate::spans::job_span;
 use crate::{Workshop, WorkshopError};
 
 impl Workshop {
@@ -25,7 +26,8 @@ impl Workshop {
         let update =
             self.store().update_job(id, Some(&event), |job| Ok(job.prioritise(priority, interrupts))).await?;
         if update.outcome {
-            tracing::info!(job.id = %id, priority = word, "priority changed");
+            job_span!("job.priority.change", &update.stored)
+                .in_scope(|| tracing::info!(priority = word, "priority changed"));
             self.inner.dispatcher.notify_one();
             self.inner.hub.changed();
         }
@@ -40,6 +42,7 @@ impl Workshop {
         }
         let new = NewJob {
             id: JobId::from_uuid(self.inner.parts.mint.uuid()),
+            trace: self.new_trace(),
             seat: job.seat,
             is_front: false,
             priority: Priority::Normal,
@@ -51,7 +54,8 @@ impl Workshop {
             created_at: self.now(),
             graph: self.store().graph(id).await?,
         };
-        self.store().insert_job(&new).await?;
+        let stored = self.store().insert_job(&new).await?;
+        job_span!("job.prompt.repeat", &stored).in_scope(|| tracing::info!(of = %id, "job queued again"));
         let event = Event {
             seat: Some(job.seat),
             job: Some(new.id),

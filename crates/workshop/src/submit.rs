@@ -6,12 +6,25 @@ use comfy_api::prompt::{PromptError, PromptRequest, prune_prompt};
 use comfy_api::rewrite::{ResolvedInput, RewriteOptions, rewrite_prompt};
 use comfy_api::shape::PromptShape;
 use comfy_api::validate::{InputFiles, Validated, validate_prompt};
-use domain::{JobId, Priority, SeatId};
+use domain::{JobId, Priority, SeatId, TraceId};
 use serde_json::{Map, Value};
 use store::{JobGraph, JobShape, NewJob, StoreError};
+use tokio::sync::Semaphore;
 
 use crate::files::SeatFiles;
+use crate::spans::job_span;
 use crate::{Workshop, WorkshopError, refusal};
+
+/// The graphs of a class are seldom larger. Smaller ones come to a few megabytes when read, and
+/// wait for nobody.
+const LARGE_BODY_BYTES: usize = 128 << 10;
+
+/// Editors and programs use some thirty letters; it is part of every list of jobs.
+const MAX_CLIENT_ID_BYTES: usize = 1024;
+
+/// Only few large graphs are read at once, so that many of them take neither the memory nor the
+/// threads that all share.
+static LARGE_BODIES: Semaphore = Semaphore::const_new(2);
 
 /// ComfyUI's answer to a queued prompt.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,7 +46,15 @@ impl Workshop {
     }
 
     async fn check_and_queue(&self, seat: SeatId, body: &[u8]) -> Result<Submitted, WorkshopError> {
-        let request = PromptRequest::parse(body)?;
+        // Kept to the end: what is read of it is far larger than the body itself.
+        let (request, _turn) = if body.len() > LARGE_BODY_BYTES {
+            let turn = LARGE_BODIES.acquire().await.expect("the turns are never closed");
+            let body = body.to_vec();
+            let parsed = tokio::task::spawn_blocking(move || PromptRequest::parse(&body)).await;
+            (parsed.map_err(cut_short)??, Some(turn))
+        } else {
+            (PromptRequest::parse(body)?, None)
+        };
         let id = self.job_id(request.prompt_id.as_deref())?;
         self.refuse_denied_nodes(&request.prompt)?;
         let catalog = self.catalog().ok_or_else(no_catalog)?;
@@ -48,7 +69,7 @@ impl Workshop {
             Ok::<_, PromptError>((validated, request))
         })
         .await
-        .map_err(|error| WorkshopError::BadRequest(format!("the graph could not be checked: {error}")))?
+        .map_err(cut_short)?
         .map_err(refusal::explained)?;
 
         self.refuse_over_cap(seat).await?;
@@ -59,12 +80,13 @@ impl Workshop {
             request.extra_data.get("extra_pnginfo").and_then(|info| info.pointer("/workflow/id"));
         let new = NewJob {
             id,
+            trace: self.new_trace(),
             seat,
             is_front: request.front,
             priority: if is_demo { Priority::Demo } else { Priority::Normal },
             interrupts: is_demo,
             shape: Some(shape(&prune_prompt(&validated.prompt, &validated.outputs))),
-            client_id: request.client_id.filter(|client_id| !client_id.is_empty()),
+            client_id: request.client_id.filter(|id| (1..=MAX_CLIENT_ID_BYTES).contains(&id.len())),
             title: title(&validated.prompt, &validated.outputs),
             workflow_id: workflow_id.and_then(Value::as_str).map(str::to_owned),
             created_at: now,
@@ -79,7 +101,7 @@ impl Workshop {
             error => WorkshopError::from(error),
         })?;
         self.inner.metrics.submitted.inc();
-        tracing::info!(job.id = %id, seat.id = %seat, "job queued");
+        job_span!("job.prompt.submit", &stored).in_scope(|| tracing::info!("job queued"));
         self.inner.dispatcher.notify_one();
         self.announce_queue(seat).await;
         let mut node_errors = validated.node_errors;
@@ -113,6 +135,10 @@ impl Workshop {
         Err(PromptError { status: 429, ..PromptError::new("too_many_jobs", &message, "") }.into())
     }
 
+    pub(crate) fn new_trace(&self) -> TraceId {
+        TraceId::from_uuid(&self.inner.parts.mint.uuid())
+    }
+
     fn job_id(&self, requested: Option<&str>) -> Result<JobId, PromptError> {
         let Some(text) = requested else { return Ok(JobId::from_uuid(self.inner.parts.mint.uuid())) };
         // As the newest ComfyUI: a canonical lower-case UUID or nothing.
@@ -120,6 +146,10 @@ impl Workshop {
             PromptError::new("invalid_prompt_id", "The prompt_id must be a lower-case UUID", text)
         })
     }
+}
+
+fn cut_short(error: tokio::task::JoinError) -> WorkshopError {
+    WorkshopError::BadRequest(format!("the graph could not be checked: {error}"))
 }
 
 struct ExistingFiles<'a>(&'a SeatFiles);

@@ -4,10 +4,10 @@
 //! another token acts for it: neither claims as it nor speaks of what it holds. A token that is
 //! revoked opens nothing from the next request on, nor from the next heartbeat on.
 
-use domain::{JobId, WorkerId};
+use domain::{JobId, TraceId, WorkerId};
 use sha2::{Digest, Sha256};
 
-use crate::{Workshop, WorkshopError};
+use crate::{Workshop, WorkshopError, spans};
 
 /// How a worker came in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +58,16 @@ impl Workshop {
         if owner.is_none_or(|owner| owner == *identity) { Ok(()) } else { Err(WorkshopError::StaleLease) }
     }
 
-    /// An error if the job is on a worker that belongs to somebody else.
-    pub async fn require_holder(&self, identity: &WorkerIdentity, job: JobId) -> Result<(), WorkshopError> {
+    /// An error if the job is on a worker that belongs to somebody else. From here on the log
+    /// lines of the call bear the job's ids; `said` is what the worker named its trace and attempt.
+    pub async fn require_holder(
+        &self,
+        identity: &WorkerIdentity,
+        job: JobId,
+        said: Option<(TraceId, u32)>,
+    ) -> Result<(), WorkshopError> {
         let stored = self.store().job(job).await?;
+        spans::note_job(&stored, said);
         match stored.job.lease().and_then(|lease| lease.worker) {
             Some(holder) => self.require_worker(identity, holder),
             // Not claimed, or over: the lease's token says the rest.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use super::graph::{Saving, savings};
-use super::{Engine, Item};
+use super::{Engine, Item, KILLER};
 use crate::picture::png;
 
 /// How often a run says how far it is.
@@ -70,6 +70,10 @@ async fn run(engine: &Engine, item: &Item) {
         Ok(savings) => {
             for saving in savings {
                 tell("executing", json!({"node": saving.node, "display_node": saving.node}));
+                if saving.filename_prefix.contains(KILLER) {
+                    eprintln!("drill: killed by its job");
+                    std::process::exit(139);
+                }
                 ending = work(engine, item, &saving.node, &mut tell).await;
                 if !matches!(ending, Ending::Done) {
                     break;

@@ -1,6 +1,9 @@
 import { expect, test } from '../../fixtures/test.ts';
 import { plainImage } from '../../fixtures/graphs.ts';
 
+/** What a page that is put out complains of: refusals, and the editor of each that it gets. */
+const PUT_OUT = [/ 409 |^409 /, /WebSocket connection to .* failed/, /\/comfy\/assets\//];
+
 test('a join link that is open in another browser says so, and takes the seat over on request', async ({ arrive, comeIn }) => {
   const anna = await arrive();
   await anna.join();
@@ -15,7 +18,7 @@ test('a join link that is open in another browser says so, and takes the seat ov
   await expect(anna.connection).toHaveText('Live');
 
   // Nobody is put out before somebody says so.
-  anna.guard.tolerate(/ 409 |^409 /, /WebSocket connection to .* failed/);
+  anna.guard.tolerate(...PUT_OUT);
   await laptop.page.getByRole('button', { name: 'Use it here instead' }).click();
   await laptop.hydrated();
   await expect(laptop.bar).toBeVisible();
@@ -25,7 +28,7 @@ test('a join link that is open in another browser says so, and takes the seat ov
   // The page that was put out says so by itself, and has the seat back on request.
   const banner = anna.page.getByRole('alert').filter({ hasText: 'Your seat is in use elsewhere' });
   await expect(banner).toBeVisible();
-  laptop.guard.tolerate(/ 409 |^409 /, /WebSocket connection to .* failed/);
+  laptop.guard.tolerate(...PUT_OUT);
   await banner.getByRole('button', { name: 'Use it here instead' }).click();
   await anna.hydrated();
   await expect(banner).toHaveCount(0);
@@ -43,7 +46,7 @@ test('a seat in two browsers says so in both, and one ends it in the other', asy
   for (const person of [anna, phone]) {
     await expect(person.page.getByText('Your seat is in use elsewhere, too')).toBeVisible();
   }
-  phone.guard.tolerate(/ 409 |^409 /, /WebSocket connection to .* failed/);
+  phone.guard.tolerate(...PUT_OUT);
   await anna.page.getByRole('button', { name: 'End it there' }).click();
   await anna.hydrated();
   await expect(anna.page.getByText('Your seat is in use elsewhere, too')).toHaveCount(0);

@@ -182,6 +182,8 @@ async fn respond(
         (header::CONTENT_TYPE, content_type(path)),
         (header::CACHE_CONTROL, HeaderValue::from_static(caching)),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        // The policy of a worker is its script's own.
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PAGE_POLICY)),
     ]);
     file_response::respond(request, open, &frontend.version_tag(), headers).await
 }

@@ -72,6 +72,11 @@ impl Frontend {
         self.version.is_none_or(|version| version >= FIRST_WITH_MILLISECONDS)
     }
 
+    /// As `1.32`, if it is known.
+    pub fn version(&self) -> Option<String> {
+        self.version.map(|(major, minor)| format!("{major}.{minor}"))
+    }
+
     /// Tells apart equally long files of two versions that an installer gave one date.
     pub(super) fn version_tag(&self) -> String {
         self.version.map(|(major, minor)| format!("-{major}.{minor}")).unwrap_or_default()

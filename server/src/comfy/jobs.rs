@@ -1,6 +1,6 @@
 //! `/jobs`: how the newest editors follow and stop jobs.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use workshop::{JobsQuery, WorkshopError};
 
+use super::queue::MAX_IDS_BYTES;
 use crate::auth::SeatAccess;
 use crate::error::HttpError;
 use crate::state::AppState;
@@ -22,6 +23,7 @@ pub fn routes() -> Router<AppState> {
         .route("/jobs/cancel", post(cancel_several))
         .route("/jobs/{job_id}", get(detail))
         .route("/jobs/{job_id}/cancel", post(cancel))
+        .layer(DefaultBodyLimit::max(MAX_IDS_BYTES))
 }
 
 async fn list(

@@ -5,6 +5,7 @@
 
 mod editor_client;
 pub(crate) mod file_response;
+mod form_body;
 pub mod frontend;
 mod frontend_package;
 mod given_workflows;

@@ -1,6 +1,6 @@
 //! `/queue`, `/history`, `/interrupt`: how editors up to 1.32 follow and stop jobs.
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{DefaultBodyLimit, Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use bytes::Bytes;
@@ -14,12 +14,16 @@ use crate::auth::SeatAccess;
 use crate::error::HttpError;
 use crate::state::AppState;
 
+/// The ids of more jobs than an editor lists.
+pub(super) const MAX_IDS_BYTES: usize = 256 * 1024;
+
 pub fn routes() -> Router<AppState> {
     Router::new()
         .route("/queue", get(queue).post(change_queue))
         .route("/history", get(history).post(change_history))
         .route("/history/{prompt_id}", get(history_of))
         .route("/interrupt", post(interrupt))
+        .layer(DefaultBodyLimit::max(MAX_IDS_BYTES))
 }
 
 /// `{"clear": true}` or `{"delete": [ids]}`.

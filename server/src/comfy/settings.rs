@@ -7,6 +7,7 @@ use axum::http::StatusCode;
 use axum::response::Json;
 use axum::routing::get;
 use bytes::Bytes;
+use comfy_api::json_values;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -16,6 +17,7 @@ use crate::auth::SeatAccess;
 use crate::error::HttpError;
 
 const MAX_BODY_BYTES: usize = MAX_SETTINGS_BYTES as usize;
+const MAX_VALUES: usize = 50_000;
 
 pub fn routes<S>() -> Router<S>
 where
@@ -75,6 +77,14 @@ fn json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, H
         StatusCode::PAYLOAD_TOO_LARGE => HttpError::too_large(MAX_BODY_BYTES),
         _ => HttpError::bad_request(rejection.body_text()),
     })?;
+    // The editor has some hundred; many requests' worth is in memory at once.
+    if json_values::exceeds(&body, MAX_VALUES) {
+        return Err(HttpError::refused(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_many_values",
+            "the setting has too many values",
+        ));
+    }
     comfy_api::json::from_slice(&body)
         .map_err(|error| HttpError::bad_request(format!("the setting is not understood: {error}")))
 }

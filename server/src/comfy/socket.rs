@@ -13,11 +13,12 @@ use domain::{SeatId, Viewer};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, interval};
+use tower_sessions::Session;
 use workshop::TokenAccess;
 use workshop::hub::{FramePayload, SeatFrame};
 
 use super::editor_client::Client;
-use crate::auth::SeatAccess;
+use crate::auth::{SeatAccess, signed_out};
 use crate::state::AppState;
 
 /// Keeps proxies from closing a quiet connection, and finds a dead one.
@@ -41,6 +42,7 @@ async fn open(
     State(state): State<AppState>,
     token: Option<Extension<TokenAccess>>,
     Extension(viewer): Extension<Viewer>,
+    session: Session,
     Query(query): Query<SocketQuery>,
     upgrade: WebSocketUpgrade,
 ) -> Response {
@@ -51,6 +53,7 @@ async fn open(
     let opener = Opener {
         sid: state.workshop.editor_sid(seat, query.client_id.as_deref()),
         token: token.map(|Extension(access)| access),
+        session,
         is_observer: viewer.require_seat(seat).is_err(),
     };
     upgrade.max_message_size(MAX_CLIENT_MESSAGE_BYTES).on_upgrade(move |socket| async move {
@@ -66,6 +69,7 @@ struct Opener {
     sid: String,
     /// By which it was opened, if not by a session.
     token: Option<TokenAccess>,
+    session: Session,
     /// The instructor, who looks on.
     is_observer: bool,
 }
@@ -76,7 +80,7 @@ async fn serve(
     opener: Opener,
     mut socket: WebSocket,
 ) -> Result<(), axum::Error> {
-    let Opener { sid, token, is_observer } = opener;
+    let Opener { sid, token, session, is_observer } = opener;
     // What opened with a token ends with it; what a session opened is told by the page.
     let token_ended = async {
         match token {
@@ -84,7 +88,8 @@ async fn serve(
             None => std::future::pending().await,
         }
     };
-    tokio::pin!(token_ended);
+    let signed_out = signed_out(session);
+    tokio::pin!(token_ended, signed_out);
     let (mut page, first, mut frames) = match state.workshop.open_editor(seat, &sid, is_observer).await {
         Ok(opened) => opened,
         Err(error) => {
@@ -130,6 +135,7 @@ async fn serve(
             }
             () = page.revoked() => return Ok(()),
             () = &mut token_ended => return Ok(()),
+            () = &mut signed_out => return Ok(()),
             _ = ping.tick() => {
                 if heard_at.elapsed() > SILENCE_LIMIT {
                     return Ok(());

@@ -4,8 +4,9 @@
 //! part is used, and it never goes to the output folder, which belongs to jobs.
 
 use axum::Router;
-use axum::extract::multipart::{Field, MultipartError, MultipartRejection};
-use axum::extract::{DefaultBodyLimit, FromRef, FromRequestParts, Multipart, State};
+use axum::body::Bytes;
+use axum::extract::multipart::{Field, MultipartError};
+use axum::extract::{DefaultBodyLimit, FromRef, FromRequest, FromRequestParts, Multipart, Request, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Json, Response};
 use axum::routing::post;
@@ -16,16 +17,19 @@ use workshop::files::{
     Upload,
 };
 
+use super::form_body::Allowance;
 use super::picture::{self, PictureError};
 use super::png_text;
 use crate::auth::SeatAccess;
 use crate::error::HttpError;
 use crate::state::AppState;
 
+/// The editor sends five.
+const MAX_PARTS: usize = 100;
 /// The longest text beside the file: a reference to another file.
 const MAX_TEXT_BYTES: usize = 64 * 1024;
 /// The largest picture whose text chunks are carried over to its masked copy.
-const MAX_PNG_WITH_TEXT_BYTES: u64 = 256 * 1024 * 1024;
+const MAX_PNG_WITH_TEXT_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How many bytes one upload may have.
 #[derive(Debug, Clone, Copy)]
@@ -75,10 +79,10 @@ async fn upload_image(
     SeatAccess(seat): SeatAccess,
     State(folders): State<SeatFolders>,
     State(limit): State<UploadLimit>,
-    form: Result<Multipart, MultipartRejection>,
+    request: Request,
 ) -> Result<Response, HttpError> {
     let files = folders.seat(seat).await?;
-    let mut form = read_form(&files, form, limit).await?;
+    let mut form = read_form(&files, request, limit).await?;
     let (name, received) = form.file.take().ok_or_else(no_file)?;
     let upload = form.destination(&name)?;
     refuse_contradiction(&files, &received, &upload).await?;
@@ -106,10 +110,10 @@ async fn upload_mask(
     SeatAccess(seat): SeatAccess,
     State(folders): State<SeatFolders>,
     State(limit): State<UploadLimit>,
-    form: Result<Multipart, MultipartRejection>,
+    request: Request,
 ) -> Result<Response, HttpError> {
     let files = folders.seat(seat).await?;
-    let mut form = read_form(&files, form, limit).await?;
+    let mut form = read_form(&files, request, limit).await?;
     let (name, mask) = form.file.take().ok_or_else(no_file)?;
     let upload = form.destination(&name)?;
     let original = form.original()?;
@@ -196,14 +200,23 @@ impl Form {
 
 async fn read_form(
     files: &SeatFiles,
-    form: Result<Multipart, MultipartRejection>,
+    request: Request,
     UploadLimit(limit): UploadLimit,
 ) -> Result<Form, HttpError> {
-    let mut multipart = form.map_err(|rejection| HttpError::bad_request(rejection.body_text()))?;
+    let (allowance, request) = Allowance::limit(request);
+    let multipart = Multipart::from_request(request, &()).await;
+    let mut multipart = multipart.map_err(|rejection| HttpError::bad_request(rejection.body_text()))?;
     let mut form = Form::default();
+    let mut parts = 0;
     while let Some(field) = multipart.next_field().await.map_err(broken)? {
-        let name = field.name().unwrap_or_default().to_owned();
-        let filename = field.file_name().unwrap_or_default().to_owned();
+        allowance.renew();
+        parts += 1;
+        if parts > MAX_PARTS {
+            return Err(HttpError::bad_request(format!("the form has more than {MAX_PARTS} parts")));
+        }
+        let field = Content { field, allowance: &allowance };
+        let name = field.field.name().unwrap_or_default().to_owned();
+        let filename = field.field.file_name().unwrap_or_default().to_owned();
         match name.as_str() {
             // A field without a file name is no file; a browser sends an empty one for an empty choice.
             "image" if !filename.is_empty() && form.file.is_none() => {
@@ -219,9 +232,13 @@ async fn read_form(
     Ok(form)
 }
 
-async fn read_file(files: &SeatFiles, mut field: Field<'_>, limit: usize) -> Result<ReceivedFile, HttpError> {
+async fn read_file(
+    files: &SeatFiles,
+    mut field: Content<'_>,
+    limit: usize,
+) -> Result<ReceivedFile, HttpError> {
     let mut incoming = files.receive(limit as u64).await?;
-    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+    while let Some(chunk) = field.chunk().await? {
         match incoming.write(&chunk).await {
             Err(FilesError::TooLarge { .. }) => {
                 drop(incoming);
@@ -235,10 +252,24 @@ async fn read_file(files: &SeatFiles, mut field: Field<'_>, limit: usize) -> Res
     Ok(incoming.finish().await?)
 }
 
+/// What a part of the form holds.
+struct Content<'a> {
+    field: Field<'a>,
+    allowance: &'a Allowance,
+}
+
+impl Content<'_> {
+    async fn chunk(&mut self) -> Result<Option<Bytes>, HttpError> {
+        let chunk = self.field.chunk().await.map_err(broken)?;
+        self.allowance.renew();
+        Ok(chunk)
+    }
+}
+
 /// Reads to the field's end and drops it, unless that alone is more than an upload may have.
-async fn skip(mut field: Field<'_>, limit: usize) -> Result<(), HttpError> {
+async fn skip(mut field: Content<'_>, limit: usize) -> Result<(), HttpError> {
     let mut skipped = 0;
-    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+    while let Some(chunk) = field.chunk().await? {
         skipped += chunk.len();
         if skipped > limit {
             return Err(HttpError::too_large(limit));
@@ -247,9 +278,9 @@ async fn skip(mut field: Field<'_>, limit: usize) -> Result<(), HttpError> {
     Ok(())
 }
 
-async fn read_text(mut field: Field<'_>) -> Result<String, HttpError> {
+async fn read_text(mut field: Content<'_>) -> Result<String, HttpError> {
     let mut text = Vec::new();
-    while let Some(chunk) = field.chunk().await.map_err(broken)? {
+    while let Some(chunk) = field.chunk().await? {
         text.extend_from_slice(&chunk);
         if text.len() > MAX_TEXT_BYTES {
             return Err(HttpError::bad_request("a text field of the form is too long"));

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that meets what it does not expect fails")]
 
 mod access;
+mod attacks;
 mod backup;
 mod claims;
 mod doctor;
@@ -11,6 +12,7 @@ mod gallery;
 mod greed;
 mod isolation;
 mod lifecycle;
+mod logs;
 mod models;
 mod pages;
 mod path_attacks;

@@ -112,3 +112,18 @@ async fn the_command_says_what_is_wrong() {
     let absent = call(data, &["worker-token", "revoke", "box-9"]).await;
     assert!(!absent.status.success() && text(&absent).contains("has no token"), "{}", text(&absent));
 }
+
+#[tokio::test]
+async fn what_the_server_tells_of_its_workers_is_for_the_operators_token() {
+    let app = TestApp::start().await;
+    let worker = app.worker().await;
+    let told = worker.request(reqwest::Method::GET, "/worker/v1/status").send().await.unwrap();
+    let told: serde_json::Value = told.json().await.unwrap();
+    assert_eq!((&told["workers"][0]["name"], &told["comfyui_version"]), (&"gpu".into(), &"0.3.75".into()));
+    let own = token(&app, "box-1").await;
+    for token in [own.as_str(), "guessed"] {
+        let mut client = app.anonymous();
+        client.bearer = Some(token.to_owned());
+        assert_eq!(client.get("/worker/v1/status").await.status, 401, "{token}");
+    }
+}

@@ -131,7 +131,7 @@ async fn bring(
             return Ok(());
         }
         damages += 1;
-        tracing::warn!(job = %task.job, model = model.filename, damages, "a model arrived damaged");
+        tracing::warn!(model = model.filename, damages, "a model arrived damaged");
         if damages == DAMAGE_LIMIT {
             arriving.discard().await.map_err(ServerError::Cache)?;
             return Err(ServerError::Damaged { name: model.filename.clone() });

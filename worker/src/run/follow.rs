@@ -111,7 +111,7 @@ impl Run<'_> {
             HandedOver::Stopped(Stop::Cancelled) => return Ok(Parting::NeverBegan),
             HandedOver::Stopped(stop) => return Err(RunError::Stopped(stop)),
         };
-        tracing::info!(job = %self.task.job, "job started");
+        tracing::info!("job started");
         let follower = Follower {
             run: self,
             engine: &self.context.engine,
@@ -126,7 +126,7 @@ impl Run<'_> {
             && matches!(outcome::of(history), Outcome::Failed { kind: FailureKind::OutOfMemory, .. })
             && let Err(error) = self.context.engine.client().free_memory().await
         {
-            tracing::warn!(job = %self.task.job, "memory could not be freed: {}", chain(&error));
+            tracing::warn!("memory could not be freed: {}", chain(&error));
         }
         parting
     }
@@ -160,14 +160,14 @@ impl Run<'_> {
                     Err(ClientError::Refused { body }) => return Ok(HandedOver::Refused(body)),
                     // It may have arrived: posting again would run it twice, so it is looked for.
                     Err(error) if !error.never_arrived() && !matches!(error, ClientError::Status { .. }) => {
-                        tracing::warn!(job = %self.task.job, "{}; looking whether it has the graph", chain(&error));
+                        tracing::warn!("{}; looking whether it has the graph", chain(&error));
                         return Ok(HandedOver::Taken { generation, events: Box::new(events) });
                     }
                     Err(error) => last_error = chain(&error),
                 },
                 Err(error) => last_error = chain(&error),
             }
-            tracing::warn!(job = %self.task.job, "the graph could not be handed over: {last_error}; trying again");
+            tracing::warn!("the graph could not be handed over: {last_error}; trying again");
             sleep(INTERRUPT_PERIOD).await;
         }
         Err(RunError::EngineAway(last_error))
@@ -224,7 +224,7 @@ impl Follower<'_> {
                     }
                     lost => {
                         let why = lost.and_then(Result::err).map(|error| chain(&error)).unwrap_or_default();
-                        tracing::debug!(job = %self.prompt_id, "comfyui's event socket is lost: {why}");
+                        tracing::debug!("comfyui's event socket is lost: {why}");
                         events = None;
                         polls.reset_after(POLL_PERIOD_BLIND);
                     }
@@ -324,8 +324,8 @@ impl Follower<'_> {
         match timeout(ASK_LIMIT, interrupting).await {
             Ok(Ok(())) => {}
             // It is repeated until the run has ended.
-            Ok(Err(error)) => tracing::debug!(job = %self.prompt_id, "not interrupted: {}", chain(&error)),
-            Err(_) => tracing::debug!(job = %self.prompt_id, "comfyui does not answer an interrupt"),
+            Ok(Err(error)) => tracing::debug!("not interrupted: {}", chain(&error)),
+            Err(_) => tracing::debug!("comfyui does not answer an interrupt"),
         }
     }
 

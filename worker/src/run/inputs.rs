@@ -75,7 +75,7 @@ impl Run<'_> {
             if tries == UPLOAD_TRIES {
                 return Err(RunError::Failed(FailureKind::Transfer, reason));
             }
-            tracing::warn!(job = %self.task.job, "{reason}; trying again");
+            tracing::warn!("{reason}; trying again");
         }
     }
 

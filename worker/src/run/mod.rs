@@ -69,36 +69,36 @@ pub async fn run(context: Arc<RunContext>, task: TaskMessage, handle: RunHandle)
         Ending::Report(report) => {
             let outcome = describe(&report.outcome);
             context.link.flush(lease).await;
-            let reporting = until_answered("report a result", || context.server.report(task.job, &report));
+            let reporting = until_answered("report a result", || context.server.report(&task, &report));
             match while_it_matters(&handle, reporting).await {
-                Ok(Ok(())) => tracing::info!(job = %task.job, seconds, "job {outcome}"),
+                Ok(Ok(())) => tracing::info!(seconds, "job {outcome}"),
                 Ok(Err(ServerError::StaleLease | ServerError::NotFound { .. })) | Err(Stop::Dropped) => {
-                    tracing::warn!(job = %task.job, seconds, "job {outcome}, but its lease was gone: not counted");
+                    tracing::warn!(seconds, "job {outcome}, but its lease was gone: not counted");
                 }
                 Err(_) => {
-                    tracing::error!(job = %task.job, seconds, "job {outcome}, not reported: the server does not answer");
+                    tracing::error!(seconds, "job {outcome}, not reported: the server does not answer");
                 }
                 Ok(Err(error)) => {
-                    tracing::error!(job = %task.job, seconds, "job {outcome}, not reported: {}", chain(&error));
+                    tracing::error!(seconds, "job {outcome}, not reported: {}", chain(&error));
                 }
             }
         }
         Ending::GiveBack { reason, detail } => {
             let release = Release { token: task.token, reason, detail };
-            let releasing = until_answered("give a job back", || context.server.release(task.job, &release));
+            let releasing = until_answered("give a job back", || context.server.release(&task, &release));
             match while_it_matters(&handle, releasing).await {
                 Ok(Ok(())) => {
-                    tracing::info!(job = %task.job, seconds, "job given back ({reason:?}): {}", release.detail);
+                    tracing::info!(seconds, "job given back ({reason:?}): {}", release.detail);
                 }
-                Ok(Err(error)) => tracing::warn!(job = %task.job, "job not given back: {}", chain(&error)),
+                Ok(Err(error)) => tracing::warn!("job not given back: {}", chain(&error)),
                 Err(Stop::Dropped) => {
-                    tracing::info!(job = %task.job, "job not given back: its lease is gone")
+                    tracing::info!("job not given back: its lease is gone")
                 }
                 // Its lease lapses, and the server takes the job back by itself.
-                Err(_) => tracing::warn!(job = %task.job, "job not given back: the server does not answer"),
+                Err(_) => tracing::warn!("job not given back: the server does not answer"),
             }
         }
-        Ending::Gone => tracing::info!(job = %task.job, seconds, "job dropped: its lease is gone"),
+        Ending::Gone => tracing::info!(seconds, "job dropped: its lease is gone"),
     }
     context.link.outbox.forget(lease);
 }
@@ -126,12 +126,12 @@ impl Run<'_> {
             Err(stop) => return self.stopped(stop),
             Ok(Err(ServerError::StaleLease | ServerError::NotFound { .. })) => return Ending::Gone,
             Ok(Err(error)) => {
-                tracing::error!(job = %self.task.job, "job not claimed: {}", chain(&error));
+                tracing::error!("job not claimed: {}", chain(&error));
                 return Ending::Gone;
             }
         };
         self.handle.mark_claimed();
-        tracing::info!(job = %self.task.job, attempt = self.task.attempt, "job claimed");
+        tracing::info!("job claimed");
         match self.claimed(&assignment, place).await {
             Ok(report) => Ending::Report(Box::new(report)),
             Err(RunError::Stopped(stop)) => {
@@ -143,7 +143,7 @@ impl Run<'_> {
                 Ending::GiveBack { reason: ReturnReason::WorkerStopped, detail }
             }
             Err(RunError::Failed(kind, reason)) => {
-                tracing::warn!(job = %self.task.job, "job failed ({kind:?}): {reason}");
+                tracing::warn!("job failed ({kind:?}): {reason}");
                 self.report(Outcome::Failed { kind, reason })
             }
         }

@@ -52,7 +52,7 @@ impl<'a> Outputs<'a> {
             }
             let placed = match self.send(&file_key).await {
                 Err(RunError::Failed(_, reason)) => {
-                    tracing::warn!(job = %self.run.task.job, "{reason}");
+                    tracing::warn!("{reason}");
                     self.failure.get_or_insert(reason);
                     None
                 }
@@ -83,9 +83,12 @@ impl<'a> Outputs<'a> {
     }
 
     async fn send(&self, wanted: &FileKey) -> Result<Option<PlacedFile>, RunError> {
-        let (job, file) = (self.run.task.job, &wanted.file);
+        let file = &wanted.file;
         if !is_own(file, &self.assignment.output_folder) {
-            tracing::warn!(%job, node = wanted.node, "a node reported a file outside of its job's folder: left out");
+            tracing::warn!(
+                node = wanted.node,
+                "a node reported a file outside of its job's folder: left out"
+            );
             return Ok(None);
         }
         let query = ArtifactQuery {
@@ -107,7 +110,10 @@ impl<'a> Outputs<'a> {
                 }
                 // As in plain ComfyUI, where the picture would stay empty.
                 Err(ServerError::Engine { source, .. }) if source.is_not_found() => {
-                    tracing::warn!(%job, node = wanted.node, "a node reported a file that does not exist: left out");
+                    tracing::warn!(
+                        node = wanted.node,
+                        "a node reported a file that does not exist: left out"
+                    );
                     return Ok(None);
                 }
                 Err(ServerError::Engine { .. }) if tries + 1 < VIEW_TRIES => {
@@ -127,7 +133,7 @@ impl<'a> Outputs<'a> {
         let context = self.run.context;
         let (length, content) = context.engine.client().view(file).await.map_err(engine)?;
         let body = reqwest::Body::wrap_stream(content.into_stream());
-        context.server.put_artifact(self.run.task.job, query, length, body).await
+        context.server.put_artifact(self.run.task, query, length, body).await
     }
 }
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use domain::{JobId, WorkerId};
+use domain::WorkerId;
 use futures::{Stream, TryStreamExt};
 use queue::TaskMessage;
 use queue::report::{
@@ -97,13 +97,13 @@ impl ServerClient {
     pub async fn claim(&self, task: &TaskMessage) -> Result<Assignment, ServerError> {
         const CALL: &str = "claim a job";
         let claim = Claim { token: task.token, worker: self.worker };
-        decode(CALL, self.post(CALL, task.job, "claim", &claim).await?).await
+        decode(CALL, self.post(CALL, task, "claim", &claim).await?).await
     }
 
     /// Opens one input file of a claimed job.
     pub async fn input(&self, task: &TaskMessage, index: usize) -> Result<InputBytes, ServerError> {
         let request = self
-            .request(Method::GET, &format!("jobs/{}/inputs/{index}", task.job))
+            .job_request(Method::GET, task, &format!("inputs/{index}"))
             .query(&[("token", task.token.to_string())])
             .timeout(FILE_LIMIT);
         Ok(InputBytes { response: self.send("fetch an input", request).await? })
@@ -118,7 +118,7 @@ impl ServerClient {
         first: u64,
     ) -> Result<(u64, InputBytes), ServerError> {
         let mut request = self
-            .request(Method::GET, &format!("jobs/{}/models/{index}", task.job))
+            .job_request(Method::GET, task, &format!("models/{index}"))
             .query(&[("token", task.token.to_string())])
             .timeout(FILE_LIMIT);
         if first > 0 {
@@ -132,17 +132,14 @@ impl ServerClient {
     /// Hands over one output file.
     pub async fn put_artifact(
         &self,
-        job: JobId,
+        task: &TaskMessage,
         query: &ArtifactQuery,
         length: Option<u64>,
         content: reqwest::Body,
     ) -> Result<PlacedFile, ServerError> {
         const CALL: &str = "hand over an output";
-        let mut request = self
-            .request(Method::PUT, &format!("jobs/{job}/artifacts"))
-            .query(query)
-            .timeout(FILE_LIMIT)
-            .body(content);
+        let mut request =
+            self.job_request(Method::PUT, task, "artifacts").query(query).timeout(FILE_LIMIT).body(content);
         if let Some(length) = length {
             request = request.header(header::CONTENT_LENGTH, length);
         }
@@ -150,24 +147,30 @@ impl ServerClient {
     }
 
     /// Says how a run ended.
-    pub async fn report(&self, job: JobId, report: &ResultReport) -> Result<(), ServerError> {
-        self.post("report a result", job, "result", report).await.map(drop)
+    pub async fn report(&self, task: &TaskMessage, report: &ResultReport) -> Result<(), ServerError> {
+        self.post("report a result", task, "result", report).await.map(drop)
     }
 
     /// Gives a job back, unharmed.
-    pub async fn release(&self, job: JobId, release: &Release) -> Result<(), ServerError> {
-        self.post("give a job back", job, "release", release).await.map(drop)
+    pub async fn release(&self, task: &TaskMessage, release: &Release) -> Result<(), ServerError> {
+        self.post("give a job back", task, "release", release).await.map(drop)
     }
 
     async fn post(
         &self,
         call: &'static str,
-        job: JobId,
+        task: &TaskMessage,
         verb: &str,
         body: &impl Serialize,
     ) -> Result<Response, ServerError> {
-        let request = self.request(Method::POST, &format!("jobs/{job}/{verb}"));
+        let request = self.job_request(Method::POST, task, verb);
         self.send(call, request.timeout(ANSWER_LIMIT).json(body)).await
+    }
+
+    /// What is said of a job, so that the server's log tells which attempt said it.
+    fn job_request(&self, method: Method, task: &TaskMessage, path: &str) -> RequestBuilder {
+        let request = self.request(method, &format!("jobs/{}/{path}", task.job));
+        request.header("traceparent", task.trace().traceparent(task.attempt))
     }
 
     fn request(&self, method: Method, path: &str) -> RequestBuilder {

@@ -78,7 +78,7 @@ impl ServerLink {
             _ = passing => {}
             _ = connection.wait_for(|now| *now != current) => {}
             () = tokio::time::sleep(FLUSH_LIMIT) => {
-                tracing::debug!(job = %lease.job, "the server was slow to read the last events");
+                tracing::debug!("the server was slow to read the last events");
             }
         }
     }
@@ -312,10 +312,7 @@ impl Connected<'_> {
             ServerFrame::RestartEngine => return self.engine.request_restart(Restart::Asked),
             ServerFrame::Welcome { .. } => return,
         };
-        // The server repeats what has had no effect yet.
-        if self.registry.stop(lease, reason) {
-            tracing::info!(job = %lease.job, "the server wants the job to end: {reason:?}");
-        }
+        self.registry.stop(lease, reason);
     }
 
     fn heartbeat(&self) -> Result<Message, SocketError> {

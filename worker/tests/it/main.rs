@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod contract;
+mod logs;
 mod process;
 mod scenarios;
 mod seat_models;

@@ -16,7 +16,6 @@ use futures::task::AtomicWaker;
 use redis::{Client, RedisError, Script};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
 use uuid::Uuid;
 
 use super::connection::{Backoff, PatientConnection, is_outage};
@@ -358,10 +357,7 @@ impl Drop for InFlight {
 
 async fn handle(handler: &dyn TaskHandler, payload: &[u8]) {
     match serde_json::from_slice::<TaskMessage>(payload) {
-        Ok(task) => {
-            let span = tracing::info_span!("queue.task.handle", job.id = %task.job, attempt = task.attempt);
-            handler.handle(task).instrument(span).await;
-        }
+        Ok(task) => handler.handle(task).await,
         // Ends as handled: it would not decode the next time either.
         Err(error) => tracing::warn!(%error, bytes = payload.len(), "dropped a task that does not decode"),
     }

@@ -41,7 +41,7 @@ pub struct RedisQueue {
     client: Client,
     config: Config,
     wake_channel: String,
-    timeout: Duration,
+    pub(super) timeout: Duration,
     connection: Mutex<PatientConnection>,
 }
 
@@ -58,7 +58,7 @@ impl RedisQueue {
         })
     }
 
-    fn connection(&self) -> PatientConnection {
+    pub(super) fn connection(&self) -> PatientConnection {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -110,7 +110,7 @@ impl RedisQueue {
         }
     }
 
-    fn timed_out(&self) -> QueueError {
+    pub(super) fn timed_out(&self) -> QueueError {
         QueueError::TimedOut { after_ms: self.timeout.as_millis(), source: self.connection().latest_error() }
     }
 }

@@ -7,7 +7,7 @@ mod write;
 pub use write::JobUpdate;
 pub(crate) use write::job_within;
 
-use domain::{Job, JobId, Priority, SeatId, Timestamp};
+use domain::{Job, JobId, Priority, SeatId, Timestamp, TraceId};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -22,6 +22,7 @@ pub struct StoredJob {
     pub title: String,
     pub workflow_id: Option<String>,
     pub shape: Option<JobShape>,
+    pub trace: TraceId,
 }
 
 /// What a graph is like, as far as its duration goes.
@@ -83,6 +84,7 @@ pub struct JobResult {
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
     pub id: JobId,
+    pub trace: TraceId,
     pub seat: SeatId,
     pub is_front: bool,
     pub priority: Priority,

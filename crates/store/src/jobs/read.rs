@@ -12,6 +12,9 @@ use crate::{Store, StoreError};
 
 /// Ended jobs as a seat's history shows them: a job cancelled before it ran never ran,
 /// and what the participant removed stays removed.
+/// Of graphs that are listed together. A class's whole history fits.
+const LISTED_GRAPHS_BYTES: i64 = 8 << 20;
+
 const IN_HISTORY: &str =
     "finished_at IS NOT NULL AND removed_at IS NULL AND NOT (phase = 'cancelled' AND started_at IS NULL)";
 
@@ -181,9 +184,17 @@ impl Store {
         self.graphs(&[id]).await?.remove(&id).ok_or(StoreError::NoSuchJob(id))
     }
 
+    /// The graphs of the jobs, the smallest first, until they come to [`LISTED_GRAPHS_BYTES`]:
+    /// each may be as large as a graph may be, and all are in memory at once.
     pub async fn graphs(&self, ids: &[JobId]) -> Result<HashMap<JobId, JobGraph>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM job_graphs WHERE job_id IN (SELECT value FROM json_each(?))")
+        const SMALLEST: &str = "SELECT job_graphs.* FROM job_graphs JOIN (\
+            SELECT job_id, length(prompt) + length(extra_data) AS bytes, \
+                sum(length(prompt) + length(extra_data)) OVER (ORDER BY length(prompt) + length(extra_data), job_id) AS up_to \
+            FROM job_graphs WHERE job_id IN (SELECT value FROM json_each(?))) AS sizes USING (job_id) \
+            WHERE up_to - bytes < ?";
+        let rows = sqlx::query(SMALLEST)
             .bind(json_list(ids)?)
+            .bind(LISTED_GRAPHS_BYTES)
             .fetch_all(&self.reader)
             .await
             .map_err(StoreError::query("read graphs"))?;

@@ -68,6 +68,7 @@ pub(super) fn stored_job(row: &SqliteRow) -> Result<StoredJob, StoreError> {
         client_id: row.get("client_id"),
         title: row.get("title"),
         workflow_id: row.get("workflow_id"),
+        trace: row.get::<&str, _>("trace_id").parse().map_err(StoreError::corrupt("trace id"))?,
         shape: row
             .get::<Option<&str>, _>("shape")
             .map(serde_json::from_str)

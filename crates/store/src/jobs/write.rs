@@ -15,9 +15,9 @@ impl Store {
         let mut transaction = self.begin().await?;
         let inserted = sqlx::query(
             "INSERT INTO jobs (id, seat, sequence, number, is_front, client_id, title, workflow_id, created_at, priority,
-                 interrupts, shape, phase)
+                 interrupts, shape, trace_id, phase)
              SELECT ?1, ?2, (SELECT coalesce(max(sequence), 0) + 1 FROM jobs), count * ?3, ?4, ?5, ?6, ?7, ?8, ?9,
-                 ?10, ?11, 'queued'
+                 ?10, ?11, ?12, 'queued'
              FROM (SELECT count(*) AS count FROM jobs WHERE seat = ?2) WHERE true
              ON CONFLICT (id) DO NOTHING
              RETURNING *",
@@ -33,6 +33,7 @@ impl Store {
         .bind(new.priority.as_str())
         .bind(new.interrupts)
         .bind(new.shape.as_ref().map(serde_json::to_string).transpose().map_err(StoreError::corrupt("shape"))?)
+        .bind(new.trace.to_string())
         .fetch_optional(&mut *transaction)
         .await
         .map_err(StoreError::query("queue a job"))?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use comfy_api::annotated_path::AnnotatedPath;
+use comfy_api::json_values;
 use comfy_api::needs::Needs;
 use comfy_api::validate::InputFiles;
 use domain::{SeatId, Timestamp};
@@ -120,6 +121,9 @@ impl Look {
 
     fn readiness(&self, content: Option<&[u8]>) -> Readiness {
         let Some(content) = content else { return Readiness::Unknown };
+        if json_values::has_too_many(content) {
+            return Readiness::Unreadable;
+        }
         let Ok(workflow) = comfy_api::json::from_slice::<Value>(content) else {
             return Readiness::Unreadable;
         };
@@ -151,8 +155,9 @@ async fn bookmarks(files: &SeatFiles) -> HashSet<String> {
         let path = seat_path(".index.json").ok()?;
         files.read_userdata_blocking(&path, MAX_READ_BYTES).ok()
     });
-    let index = read.await.ok().flatten().unwrap_or_default();
-    let index: Value = serde_json::from_slice(&index).unwrap_or_default();
+    let index =
+        read.await.ok().flatten().filter(|index| !json_values::has_too_many(index)).unwrap_or_default();
+    let index: Value = comfy_api::json::from_slice(&index).unwrap_or_default();
     let paths = index.get("bookmarks").and_then(Value::as_array).into_iter().flatten();
     paths
         .filter_map(Value::as_str)

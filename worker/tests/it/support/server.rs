@@ -113,6 +113,8 @@ struct Record {
     /// The latest heartbeat's.
     leases: Vec<LeaseRef>,
     device: Option<DeviceStats>,
+    /// What each call about a job named its trace.
+    traces: Vec<String>,
     away: bool,
     /// Calls that came while it was away.
     turned_away: usize,
@@ -287,6 +289,10 @@ impl TestServer {
         self.lock().versions.clone()
     }
 
+    pub fn traces(&self) -> Vec<String> {
+        self.lock().traces.clone()
+    }
+
     pub fn device(&self) -> Option<DeviceStats> {
         self.lock().device.clone()
     }
@@ -402,6 +408,10 @@ async fn admit(
     let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     if authorization != Some(&format!("Bearer {TOKEN}")) {
         return refuse(StatusCode::UNAUTHORIZED, "unauthorized");
+    }
+    if request.uri().path().contains("/jobs/") {
+        let trace = request.headers().get("traceparent").expect("a call about a job names its trace");
+        shared.lock().traces.push(trace.to_str().unwrap().to_owned());
     }
     next.run(request).await
 }
