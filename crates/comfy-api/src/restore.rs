@@ -8,6 +8,7 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::ops::Range;
 
@@ -21,7 +22,8 @@ const ADDED_NODE_MARK: &str = "cm";
 /// The names of one rewritten prompt.
 #[derive(Debug, Clone, Default)]
 pub struct EngineNames {
-    /// Engine-side path below the input or a model folder → what the seat calls it.
+    /// Engine-side path below the input or a model folder → what the seat calls it. The longest
+    /// first: `cm/user001/ab.glb` ends `3d/cm/user001/ab.glb`.
     files: Vec<(String, String)>,
     /// With a final slash.
     output_folder: String,
@@ -36,14 +38,19 @@ impl EngineNames {
     pub fn new(inputs: &[RewrittenInput], output_folder: &str, added_nodes: &[String]) -> Self {
         let files = inputs
             .iter()
-            .map(|input| (format!("{}/{}", input.subfolder, input.filename), input.path.to_string()))
-            .collect();
-        Self {
-            files,
+            .map(|input| (format!("{}/{}", input.subfolder, input.filename), input.path.to_string()));
+        let names = Self {
             output_folder: format!("{}/", output_folder.trim_end_matches('/')),
             added_nodes: added_nodes.iter().cloned().collect(),
             ..Self::default()
-        }
+        };
+        names.with_files(files)
+    }
+
+    fn with_files(mut self, files: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.files.extend(files);
+        self.files.sort_by_key(|(engine, _)| Reverse(engine.len()));
+        self
     }
 
     pub fn of(rewritten: &Rewritten, output_folder: &str) -> Self {
@@ -54,9 +61,8 @@ impl EngineNames {
     }
 
     /// With these, the seat's models are called as the seat does.
-    pub fn with_models(mut self, models: &[OwnModel]) -> Self {
-        self.files.extend(models.iter().map(|model| (model.engine_name(), model.seat_name())));
-        self
+    pub fn with_models(self, models: &[OwnModel]) -> Self {
+        self.with_files(models.iter().map(|model| (model.engine_name(), model.seat_name())))
     }
 
     /// With these, ids of other prompts' nodes are taken out of errors.

@@ -84,23 +84,34 @@ fn models_are_called_as_the_seat_does_and_others_not_at_all() {
     assert_eq!(text, seen);
 }
 
+fn placed(path: &str, subfolder: &str, filename: &str) -> RewrittenInput {
+    RewrittenInput {
+        path: AnnotatedPath::parse(path).unwrap(),
+        sha256: "ab12".to_owned(),
+        bytes: 3,
+        subfolder: subfolder.to_owned(),
+        filename: filename.to_owned(),
+    }
+}
+
 #[test]
 fn a_name_of_the_participants_that_looks_like_ours_is_given_back() {
     let hash = "a".repeat(64);
     for name in ["x.cm/job/1/y.png".to_owned(), format!("cm/{hash}.png"), "cm/user001/ab12.png".to_owned()] {
-        let input = |path: &str, engine: &str| RewrittenInput {
-            path: AnnotatedPath::parse(path).unwrap(),
-            sha256: engine.to_owned(),
-            bytes: 3,
-            subfolder: "cm/user001".to_owned(),
-            filename: format!("{engine}.png"),
-        };
-        let inputs = [input(&name, "cd34"), input("other.png", "ab12")];
+        let inputs = [placed(&name, "cm/user001", "cd34.png"), placed("other.png", "cm/user001", "ab12.png")];
         let names = EngineNames::new(&inputs, "cm/job/1", &[]);
         let mut text = json!("/srv/in/cm/user001/cd34.png, cm/user001/ab12.png");
         restore_value(&mut text, &names, false);
         assert_eq!(text, format!("{name}, other.png"));
     }
+}
+
+#[test]
+fn one_content_in_two_folders_is_called_by_both_names() {
+    let inputs = [placed("x.glb", "cm/user001", "ab12.glb"), placed("3d/x.glb", "3d/cm/user001", "ab12.glb")];
+    let mut text = json!("3d/cm/user001/ab12.glb, cm/user001/ab12.glb");
+    restore_value(&mut text, &EngineNames::new(&inputs, "cm/job/1", &[]), false);
+    assert_eq!(text, "3d/x.glb, x.glb");
 }
 
 proptest! {
