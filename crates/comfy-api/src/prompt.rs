@@ -236,6 +236,12 @@ mod tests {
     }
 
     #[test]
+    fn a_graph_holds_no_json_within_a_text_that_would_be_read_as_json() {
+        let hidden = r#"{"prompt": {"1": {"inputs": {"x": {"$serde_json::private::RawValue": "[[1]]"}}}}}"#;
+        assert!(refusal(hidden).starts_with("invalid_json: a member's name is not allowed"));
+    }
+
+    #[test]
     fn odd_members_are_read_as_python_reads_them() {
         let read = |body: Value| PromptRequest::parse(body.to_string().as_bytes()).unwrap();
         let odd = read(json!({
