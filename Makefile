@@ -1,6 +1,6 @@
 # What a person types. Each target is a script in scripts/, which can be run directly.
 .DEFAULT_GOAL := help
-.PHONY: help up test check setup build drill soak audit forecast screenshots clean
+.PHONY: help up test check setup build drill soak fuzz audit forecast screenshots clean
 
 help: ## This list
 	@sed -nE 's/^([a-z]+): ## /\1\t/p' Makefile | expand -t 14
@@ -22,6 +22,9 @@ build: ## Server, worker and site in release
 
 drill: ## Kill and cut everything at random, account for every job: SEED=7 JOBS=300
 	@scripts/setup test && exec scripts/drill --seed $(or $(SEED),1) --jobs $(or $(JOBS),300)
+
+fuzz: ## Fuzz what reads bytes from outside: SECONDS_EACH=60 TARGET=paths INPUT=file
+	@SECONDS_EACH=$(or $(SECONDS_EACH),60) TARGET=$(TARGET) INPUT=$(INPUT) exec scripts/fuzz
 
 audit: ## Dependencies: known holes, licences, sources
 	@exec scripts/audit

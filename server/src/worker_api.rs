@@ -289,7 +289,7 @@ async fn handle_frame(
     text: &str,
 ) -> Result<(), String> {
     let frame: WorkerFrame =
-        serde_json::from_str(text).map_err(|error| format!("it cannot be read: {error}"))?;
+        comfy_api::json::from_str(text).map_err(|error| format!("it cannot be read: {error}"))?;
     match (frame, session.as_ref()) {
         (WorkerFrame::Hello { protocol, worker, name, version, slots, staged, engine }, None) => {
             if protocol != PROTOCOL_VERSION {

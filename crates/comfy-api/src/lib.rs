@@ -17,6 +17,7 @@ pub mod client;
 pub mod denied;
 pub mod events;
 pub mod file_inputs;
+pub mod json;
 pub mod json_values;
 pub mod model_file;
 pub mod models;

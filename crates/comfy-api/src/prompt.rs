@@ -47,7 +47,7 @@ impl PromptRequest {
             let message = "The workflow is larger than a workshop can take: it has too many values";
             return Err(PromptError { status: 413, ..PromptError::new("too_many_values", message, "") });
         }
-        let value: Value = serde_json::from_slice(body).map_err(|error| {
+        let value: Value = crate::json::from_slice(body).map_err(|error| {
             PromptError::new("invalid_json", "The request body is not valid JSON", &error.to_string())
         })?;
         let mut members = match value {
@@ -233,6 +233,12 @@ mod tests {
         );
         let deep = format!("{}{}", "[".repeat(5000), "]".repeat(5000));
         assert!(refusal(&format!(r#"{{"prompt": {deep}}}"#)).starts_with("invalid_json: recursion limit"));
+    }
+
+    #[test]
+    fn a_graph_holds_no_json_within_a_text_that_would_be_read_as_json() {
+        let hidden = r#"{"prompt": {"1": {"inputs": {"x": {"$serde_json::private::RawValue": "[[1]]"}}}}}"#;
+        assert!(refusal(hidden).starts_with("invalid_json: a member's name is not allowed"));
     }
 
     #[test]

@@ -4,7 +4,13 @@
 //! engine, and no event names an engine-side file that we put there: not this seat's, and of no
 //! other seat's model so much as its hash.
 
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::ops::Range;
 
 use serde_json::{Map, Value};
 
@@ -16,7 +22,8 @@ const ADDED_NODE_MARK: &str = "cm";
 /// The names of one rewritten prompt.
 #[derive(Debug, Clone, Default)]
 pub struct EngineNames {
-    /// Engine-side path below the input or a model folder → what the seat calls it.
+    /// Engine-side path below the input or a model folder → what the seat calls it. The longest
+    /// first: `cm/user001/ab.glb` ends `3d/cm/user001/ab.glb`.
     files: Vec<(String, String)>,
     /// With a final slash.
     output_folder: String,
@@ -31,14 +38,19 @@ impl EngineNames {
     pub fn new(inputs: &[RewrittenInput], output_folder: &str, added_nodes: &[String]) -> Self {
         let files = inputs
             .iter()
-            .map(|input| (format!("{}/{}", input.subfolder, input.filename), input.path.to_string()))
-            .collect();
-        Self {
-            files,
+            .map(|input| (format!("{}/{}", input.subfolder, input.filename), input.path.to_string()));
+        let names = Self {
             output_folder: format!("{}/", output_folder.trim_end_matches('/')),
             added_nodes: added_nodes.iter().cloned().collect(),
             ..Self::default()
-        }
+        };
+        names.with_files(files)
+    }
+
+    fn with_files(mut self, files: impl IntoIterator<Item = (String, String)>) -> Self {
+        self.files.extend(files);
+        self.files.sort_by_key(|(engine, _)| Reverse(engine.len()));
+        self
     }
 
     pub fn of(rewritten: &Rewritten, output_folder: &str) -> Self {
@@ -49,9 +61,8 @@ impl EngineNames {
     }
 
     /// With these, the seat's models are called as the seat does.
-    pub fn with_models(mut self, models: &[OwnModel]) -> Self {
-        self.files.extend(models.iter().map(|model| (model.engine_name(), model.seat_name())));
-        self
+    pub fn with_models(self, models: &[OwnModel]) -> Self {
+        self.with_files(models.iter().map(|model| (model.engine_name(), model.seat_name())))
     }
 
     /// With these, ids of other prompts' nodes are taken out of errors.
@@ -155,60 +166,92 @@ fn is_own(id: &str, names: &EngineNames) -> bool {
 }
 
 fn restore_text(text: &str, names: &EngineNames, redacts_paths: bool) -> Option<String> {
-    let mut restored = text.to_owned();
+    let mut pieces = vec![Piece::Said(text)];
     for (engine, seat) in &names.files {
-        replace_path(&mut restored, engine, seat);
+        pieces = pieces.into_iter().flat_map(|piece| piece.restore(engine, seat)).collect();
     }
-    redact_models(&mut restored);
+    let redacted = pieces.into_iter().map(|piece| match piece {
+        Piece::Said(said) => Cow::Owned(redact(said, names, redacts_paths)),
+        Piece::Restored(seat) => Cow::Borrowed(seat),
+    });
+    let restored: String = redacted.collect();
+    (restored != text).then_some(restored)
+}
+
+/// A part of a text. What was restored is final: the participant's own name of a file may look
+/// like one that we put there.
+enum Piece<'a> {
+    Said(&'a str),
+    Restored(&'a str),
+}
+
+impl<'a> Piece<'a> {
+    fn restore(self, engine: &str, seat: &'a str) -> Vec<Self> {
+        let Self::Said(mut rest) = self else { return vec![self] };
+        let mut pieces = Vec::new();
+        while let Some(found) = find_path(rest, engine) {
+            pieces.extend([Self::Said(&rest[..found.start]), Self::Restored(seat)]);
+            rest = &rest[found.end..];
+        }
+        pieces.push(Self::Said(rest));
+        pieces
+    }
+}
+
+/// Takes out what is not the participant's to see.
+fn redact(said: &str, names: &EngineNames, redacts_paths: bool) -> String {
+    let mut redacted = redact_models(said);
     if names.output_folder.len() > 1 {
-        replace_path(&mut restored, &names.output_folder, "");
-        replace_path(&mut restored, names.output_folder.trim_end_matches('/'), "output");
+        redacted = replace_path(&redacted, &names.output_folder, "");
+        redacted = replace_path(&redacted, names.output_folder.trim_end_matches('/'), "output");
     }
     for root in &names.roots {
-        replace_path(&mut restored, root.trim_end_matches('/'), "…");
+        redacted = replace_path(&redacted, root.trim_end_matches('/'), "…");
     }
-    if redacts_paths {
-        restored = redact_absolute_paths(&restored);
-    }
-    (restored != text).then_some(restored)
+    if redacts_paths { redact_absolute_paths(&redacted) } else { redacted }
 }
 
 /// Takes out what is left of the names of models' copies: a refusal lists all choices, and those
 /// that are not restored by now are other seats'.
-fn redact_models(text: &mut String) {
+fn redact_models(text: &str) -> String {
     const FOLDER: &str = "cm/";
     const HASH_CHARS: usize = 64;
-    let mut searched = 0;
-    while let Some(found) = text[searched..].find(FOLDER) {
-        let start = searched + found;
-        let name = &text[start + FOLDER.len()..];
+    let mut redacted = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(found) = rest.find(FOLDER) {
+        let (before, name) = (&rest[..found], &rest[found + FOLDER.len()..]);
         let length = name.find(|end: char| !is_name_character(end)).unwrap_or(name.len());
         let is_hash = name.chars().take_while(char::is_ascii_hexdigit).count() >= HASH_CHARS;
+        redacted.push_str(before);
         if is_hash || name.starts_with(SENTINEL_PREFIX) {
-            text.replace_range(start..start + FOLDER.len() + length, "…");
-            searched = start + "…".len();
+            redacted.push('…');
+            rest = &name[length..];
         } else {
-            searched = start + FOLDER.len();
+            redacted.push_str(FOLDER);
+            rest = name;
         }
     }
+    redacted + rest
 }
 
 /// Replaces `from` and whatever absolute path leads to it.
-fn replace_path(text: &mut String, from: &str, to: &str) {
-    let mut searched = 0;
-    while let Some(found) = text[searched..].find(from) {
-        let found = searched + found;
-        let lead = leading_path(&text[..found]);
-        // Only whole names: `cm/1/2` must not be found in `cm/1/23`.
-        let end = found + from.len();
-        let goes_on = !from.ends_with('/') && text[end..].starts_with(|next: char| is_name_character(next));
-        if goes_on {
-            searched = end;
-            continue;
-        }
-        text.replace_range(found - lead..end, to);
-        searched = found - lead + to.len();
+fn replace_path(text: &str, from: &str, to: &str) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(found) = find_path(rest, from) {
+        replaced.push_str(&rest[..found.start]);
+        replaced.push_str(to);
+        rest = &rest[found.end..];
     }
+    replaced + rest
+}
+
+/// Where `path` is, with whatever absolute path leads to it.
+fn find_path(text: &str, path: &str) -> Option<Range<usize>> {
+    // Only whole names: `cm/1/2` must not be found in `cm/1/23`.
+    let is_whole = |end: usize| path.ends_with('/') || !text[end..].starts_with(is_name_character);
+    let (start, _) = text.match_indices(path).find(|(start, _)| is_whole(start + path.len()))?;
+    Some(start - leading_path(&text[..start])..start + path.len())
 }
 
 /// How many bytes before the end of `text` belong to an absolute path, drive included.
@@ -304,124 +347,4 @@ fn path_length(text: &str, start: usize, previous: Option<char>) -> usize {
     let is_path = |character: char| is_name_character(character) || matches!(character, '/' | '\\');
     let after = text[start..].find(|character: char| !is_path(character));
     after.map_or(text.len(), |end| start + end)
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-    use serde_json::json;
-
-    use super::*;
-    use crate::annotated_path::AnnotatedPath;
-
-    fn names() -> EngineNames {
-        let input = RewrittenInput {
-            path: AnnotatedPath::parse("pasted/photo.png").unwrap(),
-            sha256: "ab12".to_owned(),
-            bytes: 3,
-            subfolder: "cm/user001".to_owned(),
-            filename: "ab12.png".to_owned(),
-        };
-        EngineNames::new(&[input], "cm/job/1", &["cm1-join-9".to_owned()])
-            .with_nodes(["5".to_owned(), "9".to_owned()])
-            .with_roots(["/srv/engine".to_owned()])
-    }
-
-    #[test]
-    fn an_error_speaks_of_the_seats_own_files() {
-        let mut event = json!({"type": "execution_error", "data": {
-            "prompt_id": "p", "node_id": "cm1-join-9", "node_type": "StringConcatenate",
-            "executed": ["5", "cm1-join-9"], "current_outputs": ["5", "5.0.1", "77"],
-            "exception_message": "cannot read /opt/My Models/x.bin, [Errno 2] No such file: '/opt/My UI/in/y.png'",
-            "exception_type": "FileNotFoundError",
-            "traceback": ["  File \"/opt/ComfyUI/execution.py\", line 496, in execute\n    x = a/b\n"],
-            "current_inputs": {"image": ["cm/user001/ab12.png"], "filename_prefix": ["cm/job/1/a/b"], "url": ["https://example.org/a/b"]},
-        }});
-        assert!(restore_event(&mut event, &names()));
-        assert_eq!(
-            event["data"],
-            json!({
-                "prompt_id": "p", "node_id": "9", "node_type": "StringConcatenate",
-                "executed": ["5"], "current_outputs": ["5", "5.0.1"],
-                "exception_message": "cannot read My Models/x.bin, [Errno 2] No such file: 'y.png'",
-                "exception_type": "FileNotFoundError",
-                "traceback": ["  File \"execution.py\", line 496, in execute\n    x = a/b\n"],
-                "current_inputs": {"image": ["pasted/photo.png"], "filename_prefix": ["a/b"], "url": ["https://example.org/a/b"]},
-            })
-        );
-    }
-
-    #[test]
-    fn engine_names_are_found_behind_absolute_paths() {
-        let mut text =
-            json!("open('/srv/engine/input/cm/user001/ab12.png') and C:\\comfy\\output\\cm/job/1/x");
-        restore_value(&mut text, &names(), false);
-        assert_eq!(text, "open('pasted/photo.png') and x");
-        let mut kept = json!("cm/job/12 and /home/me in my prompt");
-        restore_value(&mut kept, &names(), false);
-        assert_eq!(kept, "cm/job/12 and /home/me in my prompt");
-    }
-
-    #[test]
-    fn events_of_added_nodes_are_not_the_participants() {
-        let mut executing =
-            json!({"type": "executing", "data": {"node": "cm1-join-9", "display_node": "cm1-join-9"}});
-        assert!(!restore_event(&mut executing, &names()));
-        let mut progress = json!({"type": "progress_state", "data": {"nodes": {"cm1-join-9": {}, "9": {}}}});
-        assert!(restore_event(&mut progress, &names()));
-        assert_eq!(progress["data"]["nodes"], json!({"9": {}}));
-        let mut cached = json!({"type": "execution_cached", "data": {"nodes": ["5", "cm1-join-9"]}});
-        assert!(restore_event(&mut cached, &names()));
-        assert_eq!(cached["data"]["nodes"], json!(["5"]));
-        let mut end = json!({"type": "executing", "data": {"node": null, "prompt_id": "p"}});
-        assert!(restore_event(&mut end, &names()));
-    }
-
-    #[test]
-    fn models_are_called_as_the_seat_does_and_others_not_at_all() {
-        let own = OwnModel {
-            folder: "loras".into(),
-            name: "style.safetensors".into(),
-            sha256: "a".repeat(64),
-            bytes: 1,
-        };
-        let (mine, theirs) = (own.engine_name(), format!("cm/{}.safetensors", "b".repeat(64)));
-        let names = names().with_models(&[own]);
-        let mut text = json!(format!(
-            "'{mine}' of ['{mine}', '{theirs}', 'cm/probe-loras.safetensors', 'cm/other'], /srv/m/loras/{mine}, embedding:{mine}"
-        ));
-        restore_value(&mut text, &names, false);
-        let seen = "'mine/style.safetensors' of ['mine/style.safetensors', '…', '…', 'cm/other'], mine/style.safetensors, embedding:mine/style.safetensors";
-        assert_eq!(text, seen);
-    }
-
-    proptest! {
-        #[test]
-        fn texts_without_a_path_stay(text in "[^/\\\\~]{0,40}") {
-            prop_assert_eq!(redact_absolute_paths(&text), text);
-        }
-
-        #[test]
-        fn any_text_is_restored(text in "[a:é/\\\\~. '\"\n…]{0,20}", root in "/[aé]{2,3}") {
-            let mut value = json!({"type": "execution_error", "data": {"exception_message": format!("{text}{root}/x{text}")}});
-            let names = names().with_roots([root]);
-            prop_assert!(restore_event(&mut value, &names));
-        }
-
-        #[test]
-        fn no_absolute_path_passes(
-            before in "[ ='\"(\\[,:>]?",
-            folders in proptest::collection::vec("[a-zA-Z0-9_.-]{1,8}", 2..5),
-            after in "[ '\")\\],:]?[a-z]{0,4}",
-            root in prop_oneof![Just("/"), Just("//"), Just("C:\\"), Just("C:/"), Just("file:///")],
-        ) {
-            let path = format!("{root}{}", folders.join("/"));
-            let mut event = json!({"type": "execution_error", "data": {
-                "exception_message": format!("{before}{path}{after}"), "traceback": [format!("File \"{path}\", line 1")],
-            }});
-            prop_assert!(restore_event(&mut event, &EngineNames::default()));
-            let lead = format!("{root}{}/", folders[0]);
-            prop_assert!(!event.to_string().contains(&lead.replace('\\', "\\\\")), "{}", event);
-        }
-    }
 }

@@ -3,6 +3,7 @@
 //! Thin: a handler proves the seat, calls one use case and shapes the answer as
 //! ComfyUI does. Nothing is ever passed on to an engine.
 
+mod editor_client;
 pub(crate) mod file_response;
 mod form_body;
 pub mod frontend;

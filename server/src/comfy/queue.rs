@@ -37,7 +37,7 @@ struct Change {
 
 impl Change {
     fn parse(body: &[u8]) -> Result<Self, HttpError> {
-        serde_json::from_slice(body).map_err(|error| {
+        comfy_api::json::from_slice(body).map_err(|error| {
             HttpError::bad_request(format!("The request is not what ComfyUI sends: {error}"))
         })
     }
@@ -132,7 +132,7 @@ async fn interrupt(
     body: Bytes,
 ) -> Result<(), HttpError> {
     // The older editor sends an empty body when it knows no id, and ComfyUI then stops what runs.
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let body: Value = comfy_api::json::from_slice(&body).unwrap_or_default();
     match body.get("prompt_id").and_then(Value::as_str) {
         None => state.workshop.interrupt(seat, None).await?,
         Some(text) => {

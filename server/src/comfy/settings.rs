@@ -85,6 +85,6 @@ fn json<T: DeserializeOwned>(body: Result<Bytes, BytesRejection>) -> Result<T, H
             "the setting has too many values",
         ));
     }
-    serde_json::from_slice(&body)
+    comfy_api::json::from_slice(&body)
         .map_err(|error| HttpError::bad_request(format!("the setting is not understood: {error}")))
 }

@@ -11,13 +11,13 @@ use bytes::Bytes;
 use comfy_api::events;
 use domain::{SeatId, Viewer};
 use serde::Deserialize;
-use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, interval};
 use tower_sessions::Session;
 use workshop::TokenAccess;
 use workshop::hub::{FramePayload, SeatFrame};
 
+use super::editor_client::Client;
 use crate::auth::{SeatAccess, signed_out};
 use crate::limits::TooMuch;
 use crate::state::AppState;
@@ -71,13 +71,6 @@ struct Opener {
     session: Session,
     /// The instructor, who looks on.
     is_observer: bool,
-}
-
-/// What this client said it understands.
-#[derive(Default)]
-struct Client {
-    has_spoken: bool,
-    previews_with_metadata: bool,
 }
 
 async fn serve(
@@ -165,19 +158,5 @@ impl Client {
                 events::frame_for_client(&bytes, self.previews_with_metadata).ok().map(Message::Binary)
             }
         }
-    }
-
-    /// Answers the feature flags, which count only as the first message.
-    fn hear(&mut self, text: &str, max_upload_bytes: usize) -> Option<String> {
-        if std::mem::replace(&mut self.has_spoken, true) {
-            return None;
-        }
-        let message: Value = serde_json::from_str(text).ok()?;
-        if message.get("type")? != "feature_flags" {
-            return None;
-        }
-        self.previews_with_metadata =
-            message.pointer("/data/supports_preview_metadata") == Some(&Value::Bool(true));
-        Some(events::feature_flags(max_upload_bytes as u64).to_string())
     }
 }

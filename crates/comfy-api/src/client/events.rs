@@ -94,7 +94,7 @@ impl Stream for EventStream {
 
 /// `None` for text that is no event: custom nodes may send anything, and no run depends on it.
 fn read_text(text: &str) -> Option<Frame> {
-    let mut message: Value = serde_json::from_str(text).ok()?;
+    let mut message: Value = crate::json::from_str(text).ok()?;
     let kind = message.get("type")?.as_str()?.to_owned();
     let data = message.get_mut("data").map(Value::take).unwrap_or_default();
     Some(Frame::Text { kind, data, raw: text.to_owned() })

@@ -52,7 +52,7 @@ impl BinaryFrame {
                     .checked_add(8)
                     .filter(|end| *end <= frame.len())
                     .ok_or(BinaryFrameError::Truncated)?;
-                let metadata = serde_json::from_slice(&frame[8..end]).map_err(BinaryFrameError::Metadata)?;
+                let metadata = crate::json::from_slice(&frame[8..end]).map_err(BinaryFrameError::Metadata)?;
                 Ok(Self::PreviewWithMetadata { metadata, image: frame.slice(end..) })
             }
             kind => Ok(Self::Other { kind, frame: frame.clone() }),

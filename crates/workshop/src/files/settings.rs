@@ -39,7 +39,7 @@ fn read_settings(folder: &Dir) -> Result<Map<String, Value>, FilesError> {
     };
     let mut text = Vec::new();
     open.file.take(MAX_SETTINGS_BYTES).read_to_end(&mut text).map_err(FilesError::of("read the settings"))?;
-    match serde_json::from_slice(&text) {
+    match comfy_api::json::from_slice(&text) {
         Ok(Value::Object(settings)) => Ok(settings),
         // A broken file must not lock its owner out of the editor; ComfyUI starts afresh as well.
         Ok(_) => {

@@ -124,7 +124,9 @@ impl Look {
         if json_values::has_too_many(content) {
             return Readiness::Unreadable;
         }
-        let Ok(workflow) = serde_json::from_slice::<Value>(content) else { return Readiness::Unreadable };
+        let Ok(workflow) = comfy_api::json::from_slice::<Value>(content) else {
+            return Readiness::Unreadable;
+        };
         // Without a catalog, every node would count as missing.
         let no_catalog = Map::new();
         let catalog = self.catalog.as_ref();
@@ -155,7 +157,7 @@ async fn bookmarks(files: &SeatFiles) -> HashSet<String> {
     });
     let index =
         read.await.ok().flatten().filter(|index| !json_values::has_too_many(index)).unwrap_or_default();
-    let index: Value = serde_json::from_slice(&index).unwrap_or_default();
+    let index: Value = comfy_api::json::from_slice(&index).unwrap_or_default();
     let paths = index.get("bookmarks").and_then(Value::as_array).into_iter().flatten();
     paths
         .filter_map(Value::as_str)

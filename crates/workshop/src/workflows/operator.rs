@@ -165,7 +165,7 @@ fn read_workflow(folder: &Dir, path: &str, bytes: u64) -> Result<OperatorWorkflo
         .open(path)
         .and_then(|file| file.take(MAX_WORKFLOW_BYTES).read_to_end(&mut content))
         .map_err(|error| format!("cannot be read: {error}"))?;
-    match serde_json::from_slice::<serde_json::Value>(&content) {
+    match comfy_api::json::from_slice::<serde_json::Value>(&content) {
         Ok(value) if value.is_object() => {}
         Ok(_) => return Err("holds no workflow".to_owned()),
         Err(error) => return Err(format!("is not valid JSON: {error}")),
