@@ -38,6 +38,7 @@ pub async fn serve(port: u16, options: EngineOptions) -> anyhow::Result<()> {
         state: Mutex::default(),
         is_hung: AtomicBool::new(false),
         posted: Notify::new(),
+        uploads: tokio::sync::Mutex::default(),
     });
     let listener = TcpListener::bind(("127.0.0.1", port)).await.context("the port is taken")?;
     tokio::spawn(runs::run_all(engine.clone()));
@@ -60,6 +61,8 @@ struct Engine {
     /// It answers nothing any more.
     is_hung: AtomicBool,
     posted: Notify,
+    /// Files are written one after the other.
+    uploads: tokio::sync::Mutex<()>,
 }
 
 #[derive(Default)]

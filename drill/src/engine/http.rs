@@ -117,11 +117,12 @@ fn below(folder: &FilePath, subfolder: &str, filename: &str) -> Result<PathBuf, 
 }
 
 async fn upload(State(engine): Shared, mut form: Multipart) -> Result<Json<Value>, StatusCode> {
-    let (mut subfolder, mut file) = (String::new(), None);
+    let (mut subfolder, mut overwrites, mut file) = (String::new(), false, None);
     let bad = |_| StatusCode::BAD_REQUEST;
     while let Some(field) = form.next_field().await.map_err(bad)? {
         match field.name() {
             Some("subfolder") => subfolder = field.text().await.map_err(bad)?,
+            Some("overwrite") => overwrites = field.text().await.map_err(bad)? == "true",
             Some("image") => {
                 let name = field.file_name().unwrap_or_default().to_owned();
                 file = Some((name, field.bytes().await.map_err(bad)?));
@@ -129,10 +130,31 @@ async fn upload(State(engine): Shared, mut form: Multipart) -> Result<Json<Value
             _ => {}
         }
     }
-    let (name, bytes) = file.ok_or(StatusCode::BAD_REQUEST)?;
-    let path = below(&engine.options.base_dir.join("input"), &subfolder, &name)?;
-    write(&path, bytes).await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    let (wanted, bytes) = file.ok_or(StatusCode::BAD_REQUEST)?;
+    let folder = engine.options.base_dir.join("input");
+    // As ComfyUI does it: one file after the other, and the same content is not written again.
+    let _turn = engine.uploads.lock().await;
+    let mut name = wanted.clone();
+    for number in 1.. {
+        let path = below(&folder, &subfolder, &name)?;
+        match tokio::fs::read(&path).await {
+            Ok(there) if there == bytes && !overwrites => break,
+            Ok(_) if !overwrites => name = renamed(&wanted, number),
+            _ => {
+                write(&path, bytes).await.map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+                break;
+            }
+        }
+    }
     Ok(Json(json!({"name": name, "subfolder": subfolder, "type": "input"})))
+}
+
+/// `picture (1).png` of `picture.png`.
+fn renamed(name: &str, number: u64) -> String {
+    match name.rsplit_once('.') {
+        Some((stem, extension)) => format!("{stem} ({number}).{extension}"),
+        None => format!("{name} ({number})"),
+    }
 }
 
 async fn write(path: &FilePath, bytes: Bytes) -> std::io::Result<()> {

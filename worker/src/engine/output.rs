@@ -1,6 +1,10 @@
 //! ComfyUI's own output, line by line into our log.
+//!
+//! What it writes while it comes up concerns the operator, and says why it does not. Once it runs
+//! jobs, its nodes may print what participants wrote: those lines have the level `debug`.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
@@ -12,9 +16,15 @@ const LONGEST_LINE: usize = 4096;
 #[derive(Debug, Clone, Default)]
 pub struct LastLines {
     lines: Arc<Mutex<VecDeque<String>>>,
+    runs_jobs: Arc<AtomicBool>,
 }
 
 impl LastLines {
+    /// From now on lines may hold what participants wrote.
+    pub fn mark_ready(&self) {
+        self.runs_jobs.store(true, Ordering::Relaxed);
+    }
+
     fn push(&self, line: String) {
         let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT_LINES {
@@ -45,7 +55,11 @@ pub async fn relay(mut stream: impl AsyncRead + Unpin, last: LastLines) {
 fn pass(line: &str, end: LineEnd, last: &LastLines) {
     match end {
         LineEnd::Line => {
-            tracing::info!(target: "comfyui", "{line}");
+            if last.runs_jobs.load(Ordering::Relaxed) {
+                tracing::debug!(target: "comfyui", "{line}");
+            } else {
+                tracing::info!(target: "comfyui", "{line}");
+            }
             last.push(line.to_owned());
         }
         // A progress bar drawn over itself.
@@ -102,6 +116,9 @@ impl Splitter {
 
 #[cfg(test)]
 mod tests {
+    use runtime::config::Settings;
+    use runtime::logging::{self, LogOptions};
+
     use super::*;
 
     #[test]
@@ -121,6 +138,20 @@ mod tests {
             ("rest", LineEnd::Line),
         ];
         assert_eq!(seen, expected.map(|(line, end)| (line.to_owned(), end)));
+    }
+
+    #[test]
+    fn what_nodes_print_is_for_who_asks_for_it() {
+        let options = LogOptions::read(&mut Settings::from_parts("", []));
+        let (log, subscriber) = logging::capture(&options);
+        tracing::subscriber::with_default(subscriber, || {
+            let last = LastLines::default();
+            pass("coming up", LineEnd::Line, &last);
+            last.mark_ready();
+            pass("a participant's words", LineEnd::Line, &last);
+        });
+        assert!(log.text().contains("coming up"));
+        assert!(!log.text().contains("words"), "{}", log.text());
     }
 
     #[test]

@@ -83,6 +83,11 @@ impl EngineProcess {
         self.group.as_raw_nonzero().get().unsigned_abs()
     }
 
+    /// What it writes; shared with the reader of it.
+    pub fn output(&self) -> LastLines {
+        self.last_lines.clone()
+    }
+
     /// Waits for ComfyUI to end by itself; says how, for the operator.
     pub async fn ended(&mut self) -> String {
         let how = match self.child.wait().await {

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::leftover::ProcessNote;
+use super::output::LastLines;
 use super::process::EngineProcess;
 use super::{Engine, EngineEnd, EngineTiming, LaunchOptions, Restart};
 use crate::server::Backoff;
@@ -97,9 +98,10 @@ impl Life<'_> {
             tracing::warn!("the note on comfyui's process could not be written: {error}");
         }
         tracing::info!(pid = process.pid(), port = self.launch.port, "starting comfyui");
+        let output = process.output();
         let end = tokio::select! {
             how = process.ended() => died(how),
-            how = self.watch() => died(how),
+            how = self.watch(&output) => died(how),
             Some(restart) = restart_requests.recv() => Some(match restart {
                 Restart::Asked => {
                     tracing::warn!("the operator asked to restart comfyui: it is ended now, and what runs is given back");
@@ -121,7 +123,7 @@ impl Life<'_> {
     }
 
     /// Publishes that ComfyUI is ready, then asks after it. Returns when it has to be restarted.
-    async fn watch(&mut self) -> String {
+    async fn watch(&mut self, output: &LastLines) -> String {
         let started = Instant::now();
         while !self.engine.answers(self.timing.check_limit).await {
             if started.elapsed() >= self.timing.start_limit {
@@ -134,6 +136,7 @@ impl Life<'_> {
         }
         tracing::info!("comfyui is ready after {:.1} s", started.elapsed().as_secs_f32());
         self.well_since = Some(Instant::now());
+        output.mark_ready();
         self.engine.set_ready();
         let (mut misses, mut answered) = (0, Instant::now());
         while !self.timing.is_hung(misses, answered.elapsed(), self.engine.is_busy()) {

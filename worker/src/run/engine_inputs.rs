@@ -24,8 +24,16 @@ impl EngineInputs {
 
     /// Keeps these until what is returned is dropped.
     pub(super) fn hold(&self, inputs: &[InputFile]) -> Held {
-        self.in_use
-            .hold(inputs.iter().map(|input| self.input_dir.join(&input.subfolder).join(&input.filename)))
+        self.in_use.hold(inputs.iter().map(|input| self.path(input)))
+    }
+
+    /// Notes that it is used now: one that was there already was not written again.
+    pub(super) fn touch(&self, input: &InputFile) {
+        storage::touch(&self.path(input));
+    }
+
+    fn path(&self, input: &InputFile) -> PathBuf {
+        self.input_dir.join(&input.subfolder).join(&input.filename)
     }
 
     /// A full disk is told by whoever writes to it next, so a failure is only logged.

@@ -15,7 +15,7 @@ use tokio::fs::{self, File};
 use tokio::io::AsyncWriteExt;
 use tokio_util::io::ReaderStream;
 
-use comfy_api::client::{ClientError, UploadInput};
+use comfy_api::client::{ClientError, IfThere, StoredFile, UploadInput};
 
 use super::places::misplaced;
 use super::{Run, RunError};
@@ -79,17 +79,33 @@ impl Run<'_> {
         }
     }
 
+    /// A file that is there whole is not written again, as the job that runs may be reading it.
     async fn try_upload(self, input: &InputFile, path: &Path) -> Result<(), UploadError> {
+        let mut stored = self.upload_once(input, path, IfThere::Rename).await?;
+        if !is_at_its_place(&stored, input) {
+            // Names are made of contents, so the one that is there is the rest of a broken upload.
+            stored = self.upload_once(input, path, IfThere::Overwrite).await?;
+        }
+        if !is_at_its_place(&stored, input) {
+            return Err(UploadError::Renamed { to: format!("{}/{}", stored.subfolder, stored.filename) });
+        }
+        if let Some(inputs) = &self.context.engine_inputs {
+            inputs.touch(input);
+        }
+        Ok(())
+    }
+
+    async fn upload_once(
+        self,
+        input: &InputFile,
+        path: &Path,
+        if_there: IfThere,
+    ) -> Result<StoredFile, UploadError> {
         let file = File::open(path).await?;
         let body = reqwest::Body::wrap_stream(ReaderStream::new(file));
-        let place =
-            UploadInput { subfolder: &input.subfolder, filename: &input.filename, bytes: input.bytes };
-        let stored = self.context.engine.client().upload_input(place, body).await?;
-        if stored.filename == input.filename && stored.subfolder == input.subfolder {
-            Ok(())
-        } else {
-            Err(UploadError::Renamed { to: format!("{}/{}", stored.subfolder, stored.filename) })
-        }
+        let InputFile { subfolder, filename, bytes, .. } = input;
+        let place = UploadInput { subfolder, filename, bytes: *bytes, if_there };
+        Ok(self.context.engine.client().upload_input(place, body).await?)
     }
 
     /// Waits for ComfyUI, but not for ever: another worker may be better off.
@@ -97,6 +113,10 @@ impl Run<'_> {
         let ready = self.context.engine.ready(self.context.engine_patience).await;
         ready.map_err(|error| RunError::EngineAway(error.to_string()))
     }
+}
+
+fn is_at_its_place(stored: &StoredFile, input: &InputFile) -> bool {
+    stored.filename == input.filename && stored.subfolder == input.subfolder
 }
 
 #[derive(Debug, thiserror::Error)]

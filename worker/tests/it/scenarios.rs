@@ -98,6 +98,7 @@ async fn the_worker_runs_jobs_in_a_real_comfyui() {
         our_validation_answers_as_comfyui_does,
         a_picture_is_made_and_handed_over,
         an_input_is_fetched_once_and_used,
+        an_input_that_is_there_is_not_written_again,
         a_missing_input_is_told,
         the_inputs_that_list_models_are_found,
         a_model_is_fetched_once_and_opened_by_comfyui,
@@ -230,6 +231,32 @@ async fn an_input_is_fetched_once_and_used(bench: &Bench) {
     }
     let cached = std::fs::read_dir(bench.base_dir.path().join("cache")).unwrap().count();
     assert_eq!(cached, 1, "one file, kept by its hash");
+}
+
+/// A job that runs may be reading the file that a staged one needs too.
+async fn an_input_that_is_there_is_not_written_again(bench: &Bench) {
+    let first = bench.server.add_job(|prefix| graphs::plain_image(0x11_22_33, prefix));
+    bench.deliver(&first).await.unwrap();
+    let picture = bench.server.job(&first).artifacts()[0].1.clone();
+    let folder = bench.base_dir.path().join("engine/input/cm/user003");
+    let mut written = Vec::new();
+    for round in ["brought", "there", "torn"] {
+        let task = bench.server.add_job_with_inputs_in(
+            "cm/user003",
+            std::slice::from_ref(&picture),
+            |prefix, files| graphs::inverted(&files[0], prefix),
+        );
+        let path = folder.join(&bench.server.job(&task).assignment.inputs[0].filename);
+        if round == "torn" {
+            std::fs::write(&path, &picture[..picture.len() / 2]).unwrap();
+        }
+        bench.deliver(&task).await.unwrap();
+        let (_, result) = bench.server.until_result(&task).await;
+        assert!(matches!(result.outcome, Outcome::Succeeded), "{round}: {:?}", result.outcome);
+        assert_eq!(std::fs::read(&path).unwrap(), picture, "{round}");
+        written.push(std::fs::metadata(&path).unwrap().modified().unwrap());
+    }
+    assert_eq!(written[0], written[1], "it was written again");
 }
 
 async fn a_missing_input_is_told(bench: &Bench) {

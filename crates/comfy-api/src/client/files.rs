@@ -18,6 +18,17 @@ pub struct UploadInput<'a> {
     pub subfolder: &'a str,
     pub filename: &'a str,
     pub bytes: u64,
+    pub if_there: IfThere,
+}
+
+/// What ComfyUI does where there is a file of that name with another content. One with the same
+/// content it leaves as it is, unless it is told to overwrite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IfThere {
+    /// It stores the new one under another name, and answers with that.
+    Rename,
+    /// It writes over the old one, in place: whoever reads that meanwhile reads a torn file.
+    Overwrite,
 }
 
 /// A file that ComfyUI has, as it names it itself.
@@ -33,7 +44,7 @@ pub struct StoredFile {
 }
 
 impl ComfyClient {
-    /// Streams a file into the input folder, in place of one of the same name.
+    /// Streams a file into the input folder; ComfyUI says under which name it is there.
     pub async fn upload_input(
         &self,
         place: UploadInput<'_>,
@@ -41,10 +52,11 @@ impl ComfyClient {
     ) -> Result<StoredFile, ClientError> {
         const CALL: &str = "/upload/image";
         let file = Part::stream_with_length(content, place.bytes).file_name(place.filename.to_owned());
+        let overwrite = if place.if_there == IfThere::Overwrite { "true" } else { "false" };
         let form = Form::new()
             .text("type", "input")
             .text("subfolder", place.subfolder.to_owned())
-            .text("overwrite", "true")
+            .text("overwrite", overwrite)
             .part("image", file);
         let request = self.http.post(self.url(CALL)).multipart(form).timeout(FILE_LIMIT);
         let body = Self::send(request, CALL).await?.bytes().await;

@@ -17,7 +17,7 @@ use serde::de::DeserializeOwned;
 pub use catalog::{ModelEntry, ModelFolder};
 pub use error::ClientError;
 pub use events::{EventStream, Frame};
-pub use files::{StoredFile, UploadInput};
+pub use files::{IfThere, StoredFile, UploadInput};
 pub use prompts::{HistoryEntry, HistoryStatus, PostedPrompt, PromptRequest, QueueState};
 
 /// How long ComfyUI may take to accept a connection.
