@@ -1,13 +1,15 @@
 //! What the log says, in both formats: enough to follow a job, and no secret.
 
-use domain::{FailureKind, ReturnReason};
+use domain::{AccessMode, FailureKind, ReturnReason, SeatId, WorkerId};
 use queue::TaskMessage;
 use queue::report::Outcome;
 use runtime::config::Settings;
 use runtime::logging::{self, CapturedLog, LogOptions};
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
-use crate::support::{ADMIN_PASSWORD, LEASE, METRICS_TOKEN, TestApp, WORKER_TOKEN, picture};
+use crate::support::binary::{call, text};
+use crate::support::{ADMIN_PASSWORD, FakeWorker, LEASE, METRICS_TOKEN, TestApp, WORKER_TOKEN, picture};
 
 /// All that our own crates could ever say.
 const EVERYTHING: &str = "app=trace,comfy_api=trace,domain=trace,queue=trace,runtime=trace,scheduler=trace,\
@@ -171,4 +173,46 @@ async fn a_worker_says_which_attempt_it_speaks_of() {
     let lines: Vec<_> = text.lines().filter(|line| line.contains("released by its worker")).collect();
     assert!(lines[0].contains("attempt=1") && lines[1].contains("attempt=2"), "{lines:?}");
     assert!(!text.contains(&"0".repeat(32)), "a foreign trace is not taken: {text}");
+}
+
+#[tokio::test]
+async fn no_link_and_no_token_of_a_program_or_worker_is_told() {
+    let (log, _guard) = capture(EVERYTHING, "text");
+    let hosts = "PUBLIC_URL=http://workshop.example\nSEAT_HOST_PATTERN={seat}.workshop.example\n";
+    let app = TestApp::start_with(AccessMode::Link, hosts).await;
+    let seat = SeatId::new(1).unwrap();
+    let at = |host: &str| {
+        let mut client = app.anonymous();
+        client.host = Some(host.to_owned());
+        client
+    };
+
+    let token = app.workshop.make_api_token(seat, "my script").await.unwrap().secret;
+    let mut program = at("user001.workshop.example");
+    program.bearer = Some(token.clone());
+    assert_eq!(program.get("/user/user001/comfy/queue").await.status, 200);
+    let take_home = app.workshop.take_home_path(seat).unwrap();
+    let taken = at("workshop.example").get(&format!("{take_home}/download.zip")).await;
+    assert!([200, 303].contains(&taken.status), "{}", taken.text());
+
+    let mut admin = at("workshop.example");
+    admin.keep_cookie(&admin.post_form("/admin/login", &format!("password={ADMIN_PASSWORD}")).await);
+    let look = admin.get("/user/user001").await.header("location").unwrap();
+    let word = look.strip_prefix("http://user001.workshop.example").unwrap();
+    assert_eq!(at("user001.workshop.example").get(word).await.status, 303);
+
+    let made = call(app.folder.path(), &["worker-token", "add", "box-1"]).await;
+    let text = text(&made);
+    let own = text.lines().find_map(|line| line.strip_prefix("WORKER_TOKEN=")).expect(&text);
+    let id = WorkerId::from_uuid(Uuid::from_u128(1));
+    let worker = FakeWorker::connect_as(app.address, app.queue.clone(), own, id).await.unwrap();
+    worker.publish_catalog().await;
+
+    let last = |link: &str| link.rsplit('/').next().unwrap().to_owned();
+    let log = log.text();
+    for secret in [token, last(&take_home), last(word), own.to_owned()] {
+        assert!(secret.len() > 15, "{secret}");
+        assert_eq!(log.lines().find(|line| line.contains(&secret)), None, "the secret is {secret}");
+    }
+    assert!(log.contains("worker connected") || log.contains("worker.id="), "{log}");
 }
