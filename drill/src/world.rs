@@ -78,7 +78,7 @@ struct WorkerPlace {
 }
 
 impl World {
-    /// Starts everything, and waits until jobs can run on every worker.
+    /// Starts everything, and waits until jobs can run and every worker is connected.
     pub async fn start(options: &WorldOptions) -> anyhow::Result<Self> {
         let WorldOptions { folder, programs, .. } = options;
         let phases = broadcast::Sender::new(1024);
@@ -140,6 +140,7 @@ impl World {
             worker.program.start().await?;
         }
         world.until_ready().await?;
+        world.until_all_connected().await?;
         Ok(world)
     }
 
@@ -281,6 +282,16 @@ impl World {
     /// Waits until the server finds everything well.
     pub async fn until_ready(&mut self) -> anyhow::Result<()> {
         self.until_answers("/ready").await
+    }
+
+    async fn until_all_connected(&mut self) -> anyhow::Result<()> {
+        let begun = Instant::now();
+        while (0..self.workers.len()).any(|worker| self.worker_id(worker).is_none()) {
+            self.ensure_all_run()?;
+            ensure!(begun.elapsed() < START_LIMIT, "a worker has not connected");
+            sleep(LOOK).await;
+        }
+        Ok(())
     }
 
     async fn until_answers(&mut self, path: &str) -> anyhow::Result<()> {

@@ -161,6 +161,8 @@ async fn status(
         comfyui_version: told(catalog.as_ref().and_then(|catalog| catalog.comfyui_version())),
         wanted_frontend: told(catalog.as_ref().and_then(|catalog| catalog.wanted_frontend())),
         frontend: state.frontend.version(),
+        devices: catalog.as_ref().map(|catalog| catalog.devices()).unwrap_or_default(),
+        models: catalog.as_ref().map(|catalog| catalog.model_count()),
     }))
 }
 

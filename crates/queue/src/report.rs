@@ -271,6 +271,12 @@ pub struct ServerStatus {
     pub wanted_frontend: Option<String>,
     /// The frontend that the server serves, as far as that is known.
     pub frontend: Option<String>,
+    /// What ComfyUI computes on, such as its GPUs, as the catalog tells it.
+    #[serde(default)]
+    pub devices: Vec<String>,
+    /// How many model files ComfyUI lists; `None` without a catalog.
+    #[serde(default)]
+    pub models: Option<usize>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -43,6 +43,17 @@ impl CatalogView {
     pub fn comfyui_version(&self) -> Option<&str> {
         self.system_stats.pointer("/system/comfyui_version")?.as_str()
     }
+
+    /// What it computes on, as `/system_stats` names it.
+    pub fn devices(&self) -> Vec<String> {
+        let devices = self.system_stats.pointer("/devices").and_then(Value::as_array).into_iter().flatten();
+        devices.filter_map(|device| device["name"].as_str().map(str::to_owned)).collect()
+    }
+
+    /// How many model files ComfyUI lists, over all folders.
+    pub fn model_count(&self) -> usize {
+        self.models.values().map(Vec::len).sum()
+    }
 }
 
 impl Workshop {

@@ -4,15 +4,19 @@
 use std::time::{Duration, SystemTime};
 
 use anyhow::Context;
-use reqwest::header::{CONNECTION, DATE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use futures::StreamExt;
+use reqwest::header::{CONNECTION, CONTENT_LENGTH, DATE, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use reqwest::{StatusCode, tls::TlsInfo};
 
 use super::{Finding, certificate, client};
 use crate::config::ServerConfig;
 use crate::health::RAW_PATH;
+use crate::requests::REQUEST_ID;
 
 const SUBJECT: &str = "address";
 const SOON: Duration = Duration::from_secs(14 * 24 * 3600);
+/// How long a proxy may take to refuse a body.
+const BODY_WAIT: Duration = Duration::from_secs(3);
 const OFF: Duration = Duration::from_secs(5);
 /// Sessions and leases are judged by the server's own clock; a certificate is by the browser's.
 const FAR_OFF: Duration = Duration::from_secs(300);
@@ -37,6 +41,7 @@ pub async fn public_address(config: &ServerConfig, worker_token: Option<&str>) -
     findings.extend(answer.certificate.map(|der| judge_certificate(&der, now)));
     findings.extend(answer.date.and_then(|date| judge_date(date, now)));
     findings.push(raw_path(url).await);
+    findings.push(large_bodies(url, config.max_upload_bytes).await);
     findings.extend(match worker_token {
         Some(token) => Some(upgrade(url, token).await),
         None => None,
@@ -101,6 +106,36 @@ async fn raw_path(url: &str) -> Finding {
             "the reverse proxy changes %2F in paths: saved workflows cannot be opened",
             "nginx: proxy_pass without a path at its end; Apache: AllowEncodedSlashes NoDecode and nocanon",
         ),
+    }
+}
+
+/// Some proxies refuse by its length a body that the server would take; nginx from 1 MiB on. Only
+/// the head is sent and one byte: the server answers that at once, and with a request's number.
+async fn large_bodies(url: &str, length: usize) -> Finding {
+    const SUBJECT: &str = "uploads";
+    let asked = async {
+        let start = futures::stream::once(async { Ok::<_, std::io::Error>(vec![0_u8]) });
+        let body = reqwest::Body::wrap_stream(start.chain(futures::stream::pending()));
+        let request = client(url)?.post(format!("{url}/health")).header(CONTENT_LENGTH, length).body(body);
+        let answer = request.timeout(BODY_WAIT).send().await?;
+        Ok::<_, reqwest::Error>(
+            answer.status() == StatusCode::PAYLOAD_TOO_LARGE && !answer.headers().contains_key(REQUEST_ID),
+        )
+    };
+    let mib = length >> 20;
+    match asked.await {
+        Ok(true) => Finding::bad(
+            SUBJECT,
+            format!("the reverse proxy refuses {mib} MiB, which MAX_UPLOAD_BYTES allows"),
+            format!("nginx: client_max_body_size {mib}m; Apache: LimitRequestBody {length}"),
+        ),
+        // A proxy that wants all of it first lets it through.
+        Err(error) if !error.is_timeout() => Finding::bad(
+            SUBJECT,
+            format!("{mib} MiB could not be sent: {error}"),
+            "look at the reverse proxy's limit on the size of bodies",
+        ),
+        _ => Finding::good(SUBJECT, format!("up to {mib} MiB are let through")),
     }
 }
 

@@ -42,7 +42,21 @@ fn judge(status: &ServerStatus, ours: &str) -> Vec<Finding> {
     if let Some(comfyui) = &status.comfyui_version {
         findings.push(editor_fits(comfyui, status));
     }
+    findings.extend(status.models.map(|count| models(count, &status.devices)));
     findings
+}
+
+fn models(count: usize, devices: &[String]) -> Finding {
+    const SUBJECT: &str = "models";
+    let at = if devices.is_empty() { "ComfyUI".to_owned() } else { devices.join(", ") };
+    if count == 0 {
+        return Finding::remark(
+            SUBJECT,
+            format!("{at} has none: graphs that load one are refused"),
+            "put some into ComfyUI's models folder, or name theirs in its extra_model_paths.yaml; restart it",
+        );
+    }
+    Finding::good(SUBJECT, format!("{count} files at {at}"))
 }
 
 /// ComfyUI names the frontend that it was made with; the editor should be no older.
@@ -81,7 +95,17 @@ mod tests {
             comfyui_version: Some("0.3.75".into()),
             wanted_frontend: Some("1.32.9".into()),
             frontend: Some("1.32".into()),
+            devices: vec!["cuda:0 NVIDIA H100".into()],
+            models: Some(3),
         }
+    }
+
+    #[test]
+    fn a_comfyui_without_models_is_remarked() {
+        let models = |count| judge(&ServerStatus { models: count, ..well() }, "1.0.0").pop().unwrap();
+        assert_eq!(models(Some(3)).to_string(), "good  models       3 files at cuda:0 NVIDIA H100");
+        assert!(matches!(models(Some(0)).verdict, Verdict::Remark { .. }));
+        assert_ne!(models(None).subject, "models", "nobody has told yet");
     }
 
     #[test]

@@ -53,10 +53,15 @@ async fn what_is_wrong_is_named_with_what_to_do() {
     assert!(said.contains("things are bad"), "{said}");
 }
 
-/// A reverse proxy as some are: decodes paths, passes no upgrade on, and has a clock of its own.
+/// A reverse proxy as some are: decodes paths, passes no upgrade and no large body on, and has a
+/// clock of its own.
 async fn careless_proxy(server: std::net::SocketAddr) -> std::net::SocketAddr {
     use axum::http::{StatusCode, header};
     let forward = move |request: axum::extract::Request| async move {
+        let length = request.headers().get(header::CONTENT_LENGTH);
+        if length.is_some_and(|length| length.len() > 6) {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE);
+        }
         let path = request.uri().path().replace("%2F", "/");
         let url = format!("http://{server}{path}");
         let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
@@ -66,7 +71,7 @@ async fn careless_proxy(server: std::net::SocketAddr) -> std::net::SocketAddr {
         }
         let answer = forwarded.send().await.unwrap();
         let status = StatusCode::from_u16(answer.status().as_u16()).unwrap();
-        (status, [(header::DATE, "Thu, 01 Jan 2026 00:00:00 GMT")], answer.text().await.unwrap())
+        Ok((status, [(header::DATE, "Thu, 01 Jan 2026 00:00:00 GMT")], answer.text().await.unwrap()))
     };
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -84,15 +89,17 @@ async fn what_the_proxy_does_to_the_editor_is_found() {
         app.address
     );
     let well = findings(&settings).await;
-    for subject in ["address", "paths", "sockets", "engine", "handles"] {
+    for subject in ["address", "paths", "uploads", "sockets", "engine", "handles"] {
         assert_eq!(verdict(&well, subject), &Verdict::Good, "{well:?}");
     }
-    // The tests' worker has a version of its own.
-    assert!(matches!(verdict(&well, "versions"), Verdict::Remark { .. }), "{well:?}");
+    // The tests' worker has a version of its own, and no model.
+    for subject in ["versions", "models"] {
+        assert!(matches!(verdict(&well, subject), Verdict::Remark { .. }), "{subject}: {well:?}");
+    }
     let proxy = careless_proxy(app.address).await;
     let found = findings(&format!("{settings}PUBLIC_URL=http://{proxy}\n")).await;
     assert_eq!(verdict(&found, "address"), &Verdict::Good, "{found:?}");
-    for subject in ["paths", "sockets", "clock"] {
+    for subject in ["paths", "uploads", "sockets", "clock"] {
         assert!(matches!(verdict(&found, subject), Verdict::Bad { .. }), "{subject}: {found:?}");
     }
 }
