@@ -3,8 +3,8 @@
 //! Nothing here is a record. A page that misses news reads the stored state again,
 //! so a slow one may skip frames but never sees a wrong end state.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use bytes::Bytes;
 use domain::SeatId;
@@ -36,7 +36,8 @@ pub(crate) struct Hub {
 }
 
 struct SeatChannel {
-    frames: broadcast::Sender<SeatFrame>,
+    /// Made for who listens first: a room for its backlog takes 40 KiB, and most seats stay empty.
+    frames: OnceLock<broadcast::Sender<SeatFrame>>,
     /// The sids of the open editors, one entry per socket.
     editors: Mutex<Vec<String>>,
     portals: AtomicU64,
@@ -76,7 +77,7 @@ impl OpenPage {
 impl Hub {
     pub(crate) fn new() -> Self {
         let channel = || SeatChannel {
-            frames: broadcast::channel(FRAME_BACKLOG).0,
+            frames: OnceLock::new(),
             editors: Mutex::default(),
             portals: AtomicU64::new(0),
             gallery_revision: AtomicU64::new(0),
@@ -106,11 +107,13 @@ impl Hub {
 
     fn send_frame(&self, seat: SeatId, frame: SeatFrame) {
         // Nobody listening is fine: pages read the state when they open.
-        let _ = self.seat(seat).frames.send(frame);
+        if let Some(frames) = self.seat(seat).frames.get() {
+            let _ = frames.send(frame);
+        }
     }
 
     pub(crate) fn subscribe(&self, seat: SeatId) -> broadcast::Receiver<SeatFrame> {
-        self.seat(seat).frames.subscribe()
+        self.seat(seat).frames.get_or_init(|| broadcast::Sender::new(FRAME_BACKLOG)).subscribe()
     }
 
     /// Tells every portal page to look again.

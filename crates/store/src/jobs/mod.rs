@@ -51,6 +51,7 @@ pub struct Submitted {
     pub has_failed: bool,
     /// How long it executed, once it has ended.
     pub execution_ms: Option<u64>,
+    /// Of a job that has not executed, to tell how long it likely will.
     pub shape: Option<JobShape>,
 }
 
