@@ -19,6 +19,12 @@ for (const { name, options } of screens) {
 
       const isWider = await anna.page.evaluate(() => document.documentElement.scrollWidth > window.innerWidth);
       expect(isWider, 'nothing sticks out sideways').toBe(false);
+      const cut = await anna.bar.evaluate((bar) =>
+        [...bar.querySelectorAll('a, button, span, p')]
+          .filter((element) => element.getBoundingClientRect().right > window.innerWidth + 0.5)
+          .map((element) => element.className),
+      );
+      expect(cut, 'the whole bar can be seen').toEqual([]);
     });
   }
 }
