@@ -17,6 +17,7 @@ mod health;
 pub mod limits;
 mod live;
 mod metrics;
+mod portal_policy;
 pub mod remove_files;
 mod requests;
 pub mod router;

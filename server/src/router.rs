@@ -21,7 +21,9 @@ use tower_sessions_sqlx_store::SqliteStore;
 
 use crate::answer_headers::{self, header_default};
 use crate::state::AppState;
-use crate::{auth, comfy, gallery, health, limits, live, metrics, requests, seat_hosts, tus, worker_api};
+use crate::{
+    auth, comfy, gallery, health, limits, live, metrics, portal_policy, requests, seat_hosts, tus, worker_api,
+};
 
 /// A workshop lasts days; its links should still open next week.
 const SESSION_DAYS: i64 = 30;
@@ -36,6 +38,7 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
     let context = {
         let workshop = state.workshop.clone();
         move || {
+            portal_policy::provide_nonce();
             provide_context(workshop.clone());
             provide_context(settings.clone());
         }
@@ -45,7 +48,8 @@ pub fn router(state: AppState, sessions: SqliteStore) -> Router {
         .leptos_routes_with_context(&state, generate_route_list(App), context.clone(), move || {
             shell(shell_options.clone())
         })
-        .fallback(file_and_error_handler_with_context::<AppState, _>(context, shell));
+        .fallback(file_and_error_handler_with_context::<AppState, _>(context, shell))
+        .layer(from_fn_with_state(state.clone(), portal_policy::send));
 
     let sessions = SessionManagerLayer::new(sessions)
         .with_name(auth::cookie_name(&state.config))
