@@ -331,6 +331,9 @@ async fn ended_jobs_tell_how_long_such_graphs_take_and_what_seats_used() {
     assert_eq!((totals.succeeded, totals.failed, totals.gpu_ms), (1, 1, 1500));
     let executions = async |since| {
         let submitted = store.submitted_since(at(since)).await.unwrap();
+        let has_shape = submitted.iter().map(|submitted| submitted.shape.is_some());
+        let has_executed = submitted.iter().map(|submitted| submitted.execution_ms.is_some());
+        assert!(has_shape.zip(has_executed).all(|(shape, executed)| shape != executed), "{submitted:?}");
         submitted.into_iter().map(|submitted| submitted.execution_ms).collect::<Vec<_>>()
     };
     assert_eq!(executions(1).await, [Some(1000), Some(500), None]);

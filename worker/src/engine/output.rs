@@ -12,14 +12,14 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 const KEPT_LINES: usize = 20;
 const LONGEST_LINE: usize = 4096;
 
-/// The last lines that ComfyUI wrote, to explain its end.
+/// What its readers and its keeper share: the last lines, to explain its end, and whether it is up.
 #[derive(Debug, Clone, Default)]
-pub struct LastLines {
+pub struct EngineOutput {
     lines: Arc<Mutex<VecDeque<String>>>,
     runs_jobs: Arc<AtomicBool>,
 }
 
-impl LastLines {
+impl EngineOutput {
     /// From now on lines may hold what participants wrote.
     pub fn mark_ready(&self) {
         self.runs_jobs.store(true, Ordering::Relaxed);
@@ -40,27 +40,27 @@ impl LastLines {
 }
 
 /// Passes on all that comes, until the end of the stream.
-pub async fn relay(mut stream: impl AsyncRead + Unpin, last: LastLines) {
+pub async fn relay(mut stream: impl AsyncRead + Unpin, output: EngineOutput) {
     let mut splitter = Splitter::default();
     let mut chunk = [0_u8; 4096];
     loop {
         match stream.read(&mut chunk).await {
             Ok(0) | Err(_) => break,
-            Ok(count) => splitter.take(&chunk[..count], |line, end| pass(line, end, &last)),
+            Ok(count) => splitter.take(&chunk[..count], |line, end| pass(line, end, &output)),
         }
     }
-    splitter.finish(|line, end| pass(line, end, &last));
+    splitter.finish(|line, end| pass(line, end, &output));
 }
 
-fn pass(line: &str, end: LineEnd, last: &LastLines) {
+fn pass(line: &str, end: LineEnd, output: &EngineOutput) {
     match end {
         LineEnd::Line => {
-            if last.runs_jobs.load(Ordering::Relaxed) {
+            if output.runs_jobs.load(Ordering::Relaxed) {
                 tracing::debug!(target: "comfyui", "{line}");
             } else {
                 tracing::info!(target: "comfyui", "{line}");
             }
-            last.push(line.to_owned());
+            output.push(line.to_owned());
         }
         // A progress bar drawn over itself.
         LineEnd::Redrawn => tracing::trace!(target: "comfyui", "{line}"),
@@ -145,10 +145,10 @@ mod tests {
         let options = LogOptions::read(&mut Settings::from_parts("", []));
         let (log, subscriber) = logging::capture(&options);
         tracing::subscriber::with_default(subscriber, || {
-            let last = LastLines::default();
-            pass("coming up", LineEnd::Line, &last);
-            last.mark_ready();
-            pass("a participant's words", LineEnd::Line, &last);
+            let output = EngineOutput::default();
+            pass("coming up", LineEnd::Line, &output);
+            output.mark_ready();
+            pass("a participant's words", LineEnd::Line, &output);
         });
         assert!(log.text().contains("coming up"));
         assert!(!log.text().contains("words"), "{}", log.text());

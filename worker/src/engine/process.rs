@@ -13,7 +13,7 @@ use tokio::process::{Child, ChildStdin, Command};
 use tokio::task::JoinSet;
 
 use super::LaunchOptions;
-use super::output::{LastLines, relay};
+use super::output::{EngineOutput, relay};
 
 /// How long ComfyUI may take to end after it was asked to.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub struct EngineProcess {
     group: Pid,
     guard: Guard,
     readers: JoinSet<()>,
-    last_lines: LastLines,
+    output: EngineOutput,
 }
 
 impl EngineProcess {
@@ -68,15 +68,15 @@ impl EngineProcess {
                 return Err(error);
             }
         };
-        let last_lines = LastLines::default();
+        let output = EngineOutput::default();
         let mut readers = JoinSet::new();
         if let Some(stdout) = child.stdout.take() {
-            readers.spawn(relay(stdout, last_lines.clone()));
+            readers.spawn(relay(stdout, output.clone()));
         }
         if let Some(stderr) = child.stderr.take() {
-            readers.spawn(relay(stderr, last_lines.clone()));
+            readers.spawn(relay(stderr, output.clone()));
         }
-        Ok(Self { child, group, guard, readers, last_lines })
+        Ok(Self { child, group, guard, readers, output })
     }
 
     pub fn pid(&self) -> u32 {
@@ -84,8 +84,8 @@ impl EngineProcess {
     }
 
     /// What it writes; shared with the reader of it.
-    pub fn output(&self) -> LastLines {
-        self.last_lines.clone()
+    pub fn output(&self) -> EngineOutput {
+        self.output.clone()
     }
 
     /// Waits for ComfyUI to end by itself; says how, for the operator.
@@ -98,7 +98,7 @@ impl EngineProcess {
         // stream open, so this is not waited for without limit.
         let reading = async { while self.readers.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(LAST_WORDS_LIMIT, reading).await;
-        match self.last_lines.last() {
+        match self.output.last() {
             Some(line) => format!("{how}; its last words: {line}"),
             None => how,
         }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::leftover::ProcessNote;
-use super::output::LastLines;
+use super::output::EngineOutput;
 use super::process::EngineProcess;
 use super::{Engine, EngineEnd, EngineTiming, LaunchOptions, Restart};
 use crate::server::Backoff;
@@ -123,7 +123,7 @@ impl Life<'_> {
     }
 
     /// Publishes that ComfyUI is ready, then asks after it. Returns when it has to be restarted.
-    async fn watch(&mut self, output: &LastLines) -> String {
+    async fn watch(&mut self, output: &EngineOutput) -> String {
         let started = Instant::now();
         while !self.engine.answers(self.timing.check_limit).await {
             if started.elapsed() >= self.timing.start_limit {
